@@ -1,0 +1,46 @@
+//! Where packets come from and go to.
+
+use std::io;
+
+use crate::time::Instant;
+
+/// Something that IP packets come from and go to, one packet a call.
+///
+/// A device never blocks. Time is an argument, so that a device that delays
+/// packets (an impairment) works in virtual time too.
+pub trait Device {
+    /// Receives one IP packet into `buffer` and returns its length in bytes, or
+    /// `None` when nothing waits.
+    ///
+    /// `buffer` holds at least [`mtu`](Device::mtu) bytes; a longer packet is
+    /// cut at the buffer's end.
+    ///
+    /// # Errors
+    /// Whatever the underlying device reports, but `WouldBlock`, which is `None`.
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+
+    /// Sends one IP packet. A device that has no room drops the packet, as a
+    /// network does.
+    ///
+    /// # Errors
+    /// Whatever the underlying device reports when it is broken for good.
+    fn transmit(&mut self, now: Instant, packet: &[u8]) -> io::Result<()>;
+
+    /// When the device itself next has something to do (a delayed packet falls
+    /// due), if it knows.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what has fallen due by `now`: sends on the packets that were held back.
+    ///
+    /// # Errors
+    /// As [`transmit`](Device::transmit).
+    fn handle_timeout(&mut self, now: Instant) -> io::Result<()> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// The largest IP packet that the device carries, in bytes.
+    fn mtu(&self) -> usize;
+}

@@ -1,0 +1,9 @@
+//! A TCP/IP stack in user space.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(missing_docs, unsafe_code)]
+
+#[cfg(feature = "std")]
+pub mod device;
+#[cfg(feature = "std")]
+pub mod time;
+pub mod wire;

@@ -1,0 +1,2 @@
+//! The `zerotcp` command.
+fn main() {}
