@@ -1,0 +1,387 @@
+use core::fmt;
+use core::net::Ipv4Addr;
+use core::ops::Deref;
+
+use zerocopy::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::checksum::Checksum;
+use super::error::{ErrorKind, Layer, ParseError};
+use super::icmpv4::Icmpv4Message;
+use super::tcp::TcpSegment;
+
+/// The protocol that an IPv4 packet carries, by its assigned number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IpProtocol(pub u8);
+
+impl IpProtocol {
+    /// ICMP, RFC 792.
+    pub const ICMP: IpProtocol = IpProtocol(1);
+    /// TCP, RFC 9293.
+    pub const TCP: IpProtocol = IpProtocol(6);
+    /// UDP, RFC 768.
+    pub const UDP: IpProtocol = IpProtocol(17);
+}
+
+impl fmt::Display for IpProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            IpProtocol::ICMP => f.write_str("icmp"),
+            IpProtocol::TCP => f.write_str("tcp"),
+            IpProtocol::UDP => f.write_str("udp"),
+            IpProtocol(number) => number.fmt(f),
+        }
+    }
+}
+
+/// The fixed 20 bytes of an IPv4 header as they lie in the packet (RFC 791
+/// section 3.1), to be laid over a buffer with `zerocopy`.
+///
+/// The accessors convert from network byte order. Of a header that was laid over
+/// unchecked bytes nothing is promised; [`Ipv4Packet`] is the checked view.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Ipv4Header {
+    pub(super) version_ihl: u8,
+    pub(super) dscp_ecn: u8,
+    pub(super) total_length: U16,
+    pub(super) identification: U16,
+    pub(super) flags_offset: U16,
+    pub(super) ttl: u8,
+    pub(super) protocol: u8,
+    pub(super) checksum: U16,
+    pub(super) src: [u8; 4],
+    pub(super) dst: [u8; 4],
+}
+
+impl Ipv4Header {
+    /// Length of the fixed part, in bytes.
+    pub const LEN: usize = size_of::<Ipv4Header>();
+    /// The most bytes that options can take.
+    pub const MAX_OPTIONS: usize = 40;
+
+    pub(super) const DONT_FRAGMENT: u16 = 0x4000;
+    pub(super) const MORE_FRAGMENTS: u16 = 0x2000;
+    pub(super) const OFFSET_MASK: u16 = 0x1fff;
+
+    /// The version: 4.
+    #[inline]
+    pub const fn version(&self) -> u8 {
+        self.version_ihl >> 4
+    }
+
+    /// Internet header length, in 32-bit words: 5 to 15.
+    #[inline]
+    pub const fn ihl(&self) -> u8 {
+        self.version_ihl & 0x0f
+    }
+
+    /// Length of the header with its options, in bytes.
+    #[inline]
+    pub const fn header_len(&self) -> usize {
+        self.ihl() as usize * 4
+    }
+
+    /// Differentiated services code point, 0 to 63 (RFC 2474).
+    #[inline]
+    pub const fn dscp(&self) -> u8 {
+        self.dscp_ecn >> 2
+    }
+
+    /// Explicit congestion notification, 0 to 3 (RFC 3168 section 5).
+    #[inline]
+    pub const fn ecn(&self) -> u8 {
+        self.dscp_ecn & 0b11
+    }
+
+    /// Length of the packet, header and payload, in bytes.
+    #[inline]
+    pub fn total_length(&self) -> u16 {
+        self.total_length.get()
+    }
+
+    /// Identification, which the fragments of one datagram share.
+    #[inline]
+    pub fn identification(&self) -> u16 {
+        self.identification.get()
+    }
+
+    /// The DF bit.
+    #[inline]
+    pub fn dont_fragment(&self) -> bool {
+        self.flags_offset.get() & Self::DONT_FRAGMENT != 0
+    }
+
+    /// The MF bit.
+    #[inline]
+    pub fn more_fragments(&self) -> bool {
+        self.flags_offset.get() & Self::MORE_FRAGMENTS != 0
+    }
+
+    /// Where this fragment belongs in its datagram, in bytes (a multiple of 8).
+    #[inline]
+    pub fn fragment_offset(&self) -> u16 {
+        // 13 bits times 8 fit into 16.
+        (self.flags_offset.get() & Self::OFFSET_MASK) * 8
+    }
+
+    /// Whether the packet is one of several fragments.
+    #[inline]
+    pub fn is_fragment(&self) -> bool {
+        self.flags_offset.get() & (Self::MORE_FRAGMENTS | Self::OFFSET_MASK) != 0
+    }
+
+    /// Time to live, in hops.
+    #[inline]
+    pub const fn ttl(&self) -> u8 {
+        self.ttl
+    }
+
+    /// The protocol of the payload.
+    #[inline]
+    pub const fn protocol(&self) -> IpProtocol {
+        IpProtocol(self.protocol)
+    }
+
+    /// The header checksum field.
+    #[inline]
+    pub fn checksum(&self) -> u16 {
+        self.checksum.get()
+    }
+
+    /// Source address.
+    #[inline]
+    pub const fn src(&self) -> Ipv4Addr {
+        let [a, b, c, d] = self.src;
+        Ipv4Addr::new(a, b, c, d)
+    }
+
+    /// Destination address.
+    #[inline]
+    pub const fn dst(&self) -> Ipv4Addr {
+        let [a, b, c, d] = self.dst;
+        Ipv4Addr::new(a, b, c, d)
+    }
+}
+
+/// An IPv4 packet that was found sound: version, header length, total length
+/// and, unless it was left out on purpose, the header checksum.
+///
+/// The fields of the header are read through [`Ipv4Header`], to which this
+/// dereferences. Bytes after the total length (link padding) are not part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ipv4Packet<'a> {
+    header: &'a Ipv4Header,
+    options: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl<'a> Ipv4Packet<'a> {
+    /// The packet at the start of `bytes`, its header checksum verified.
+    ///
+    /// # Errors
+    /// [`Truncated`](ErrorKind::Truncated), [`Version`](ErrorKind::Version),
+    /// [`HeaderLength`](ErrorKind::HeaderLength), [`HeaderOverrun`](ErrorKind::HeaderOverrun),
+    /// [`TotalLength`](ErrorKind::TotalLength), [`Cut`](ErrorKind::Cut) and
+    /// [`Checksum`](ErrorKind::Checksum) (RFC 1122 sections 3.2.1.1 and 3.2.1.2).
+    #[inline]
+    pub fn parse(bytes: &'a [u8]) -> Result<Ipv4Packet<'a>, ParseError> {
+        let packet = Ipv4Packet::parse_unverified(bytes)?;
+        if packet.verify_checksum() {
+            Ok(packet)
+        } else {
+            Err(packet.bad_checksum())
+        }
+    }
+
+    /// The packet at the start of `bytes`, its checksum not looked at: for a
+    /// device that vouches for it.
+    ///
+    /// # Errors
+    /// As [`parse`](Ipv4Packet::parse), but the checksum.
+    #[inline]
+    pub fn parse_unverified(bytes: &'a [u8]) -> Result<Ipv4Packet<'a>, ParseError> {
+        let Ok((header, rest)) = Ipv4Header::ref_from_prefix(bytes) else {
+            return Err(truncated(bytes.len()));
+        };
+        // Nearly every packet has version 4 and no options.
+        if header.version_ihl == 0x45
+            && let Some(len) = usize::from(header.total_length()).checked_sub(Ipv4Header::LEN)
+            && let Some(payload) = rest.get(..len)
+        {
+            return Ok(Ipv4Packet {
+                header,
+                options: &[],
+                payload,
+            });
+        }
+        parse_uncommon(header, rest)
+    }
+
+    /// Whether the header checksum fits the header.
+    #[inline]
+    pub fn verify_checksum(&self) -> bool {
+        self.header_sum().is_valid()
+    }
+
+    /// The options, as many bytes as the header says: none or 4 to 40.
+    #[inline]
+    pub const fn options(&self) -> &'a [u8] {
+        self.options
+    }
+
+    /// What the packet carries, up to its total length.
+    #[inline]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// The fixed part of the header, for as long as the buffer lives.
+    #[inline]
+    pub const fn header(&self) -> &'a Ipv4Header {
+        self.header
+    }
+
+    /// The pseudo-header's share of a TCP or UDP checksum (RFC 9293 section 3.1):
+    /// real addresses, and the length without link padding.
+    #[inline]
+    pub fn pseudo_header(&self) -> Checksum {
+        // The payload's length came out of a 16-bit field.
+        Checksum::pseudo_header(
+            self.src(),
+            self.dst(),
+            self.protocol,
+            self.payload.len() as u16,
+        )
+    }
+
+    /// The TCP segment that the packet carries, its checksum verified.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) and [`Fragment`](ErrorKind::Fragment) where
+    /// the packet holds no whole segment, else as [`TcpSegment::parse`]. Offsets
+    /// count from the start of the IPv4 packet.
+    #[inline]
+    pub fn tcp(&self) -> Result<TcpSegment<'a>, ParseError> {
+        self.check_carries(IpProtocol::TCP)?;
+        TcpSegment::parse(self.payload, self.pseudo_header())
+            .map_err(|error| error.at(self.header_len()))
+    }
+
+    /// The TCP segment that the packet carries, its checksum not looked at.
+    ///
+    /// # Errors
+    /// As [`tcp`](Ipv4Packet::tcp), but the checksum.
+    #[inline]
+    pub fn tcp_unverified(&self) -> Result<TcpSegment<'a>, ParseError> {
+        self.check_carries(IpProtocol::TCP)?;
+        TcpSegment::parse_unverified(self.payload).map_err(|error| error.at(self.header_len()))
+    }
+
+    /// The ICMP message that the packet carries, its checksum verified.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) and [`Fragment`](ErrorKind::Fragment) where
+    /// the packet holds no whole message, else as [`Icmpv4Message::parse`]. Offsets
+    /// count from the start of the IPv4 packet.
+    pub fn icmpv4(&self) -> Result<Icmpv4Message<'a>, ParseError> {
+        self.check_carries(IpProtocol::ICMP)?;
+        Icmpv4Message::parse(self.payload).map_err(|error| error.at(self.header_len()))
+    }
+
+    #[inline]
+    fn check_carries(&self, protocol: IpProtocol) -> Result<(), ParseError> {
+        if self.header.protocol == protocol.0 && !self.is_fragment() {
+            Ok(())
+        } else {
+            Err(carries_other(self.header, protocol))
+        }
+    }
+
+    #[inline]
+    fn header_sum(&self) -> Checksum {
+        let sum = Checksum::of(self.header.as_bytes());
+        if self.options.is_empty() {
+            sum
+        } else {
+            sum.combine(Checksum::of(self.options))
+        }
+    }
+
+    #[cold]
+    fn bad_checksum(&self) -> ParseError {
+        let found = self.checksum();
+        let right = self
+            .header_sum()
+            .combine(Checksum::from_sum(!found))
+            .finish();
+        ParseError::new(
+            Layer::Ipv4,
+            ErrorKind::Checksum,
+            10,
+            right.into(),
+            found.into(),
+        )
+    }
+}
+
+impl Deref for Ipv4Packet<'_> {
+    type Target = Ipv4Header;
+
+    #[inline]
+    fn deref(&self) -> &Ipv4Header {
+        self.header
+    }
+}
+
+#[cold]
+pub(super) fn truncated(found: usize) -> ParseError {
+    ParseError::new(Layer::Ipv4, ErrorKind::Truncated, 0, Ipv4Header::LEN, found)
+}
+
+/// Why a packet does not hold a whole segment or message of `protocol`.
+#[cold]
+pub(super) fn carries_other(header: &Ipv4Header, protocol: IpProtocol) -> ParseError {
+    if header.protocol != protocol.0 {
+        let (needed, found) = (protocol.0.into(), header.protocol.into());
+        ParseError::new(Layer::Ipv4, ErrorKind::Protocol, 9, needed, found)
+    } else {
+        let found = header.flags_offset.get().into();
+        ParseError::new(Layer::Ipv4, ErrorKind::Fragment, 6, 0, found)
+    }
+}
+
+/// Options, or something wrong.
+#[cold]
+fn parse_uncommon<'a>(
+    header: &'a Ipv4Header,
+    rest: &'a [u8],
+) -> Result<Ipv4Packet<'a>, ParseError> {
+    let error = |kind, offset, needed, found| {
+        Err(ParseError::new(Layer::Ipv4, kind, offset, needed, found))
+    };
+    let received = rest.len() + Ipv4Header::LEN;
+    let total = usize::from(header.total_length());
+    if header.version() != 4 {
+        return error(ErrorKind::Version, 0, 4, header.version().into());
+    }
+    let Some(options_len) = header.header_len().checked_sub(Ipv4Header::LEN) else {
+        return error(ErrorKind::HeaderLength, 0, 5, header.ihl().into());
+    };
+    let Some((options, rest)) = rest.split_at_checked(options_len) else {
+        return error(ErrorKind::HeaderOverrun, 0, header.header_len(), received);
+    };
+    let Some(payload_len) = total.checked_sub(header.header_len()) else {
+        return error(ErrorKind::TotalLength, 2, header.header_len(), total);
+    };
+    let Some(payload) = rest.get(..payload_len) else {
+        return error(ErrorKind::Cut, 2, total, received);
+    };
+    Ok(Ipv4Packet {
+        header,
+        options,
+        payload,
+    })
+}

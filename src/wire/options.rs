@@ -1,0 +1,346 @@
+use byteorder::{BigEndian, ByteOrder};
+
+use super::error::{ErrorKind, Layer, ParseError};
+use super::seq::SeqNumber;
+use super::tcp::TcpHeader;
+
+pub(super) const END_OF_LIST: u8 = 0;
+pub(super) const NO_OPERATION: u8 = 1;
+pub(super) const MAXIMUM_SEGMENT_SIZE: u8 = 2;
+pub(super) const WINDOW_SCALE: u8 = 3;
+pub(super) const SACK_PERMITTED: u8 = 4;
+pub(super) const SACK: u8 = 5;
+pub(super) const TIMESTAMPS: u8 = 8;
+
+/// One TCP option (RFC 9293 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TcpOption<'a> {
+    /// Kind 1: padding between options.
+    NoOperation,
+    /// Kind 2: the largest segment the sender of this option can receive, in bytes.
+    MaximumSegmentSize(u16),
+    /// Kind 3: how many bits to shift the sender's window field (RFC 7323 section
+    /// 2), as received: above 14 it is to be taken as 14.
+    WindowScale(u8),
+    /// Kind 4: the sender understands SACK (RFC 2018 section 2).
+    SackPermitted,
+    /// Kind 5: what arrived beyond the cumulative acknowledgment (RFC 2018 section 3).
+    Sack(SackBlocks<'a>),
+    /// Kind 8 (RFC 7323 section 3).
+    Timestamps {
+        /// TSval: the sender's clock.
+        value: u32,
+        /// TSecr: the last TSval that the sender saw.
+        echo: u32,
+    },
+    /// Any other kind, kept as it is.
+    Unknown {
+        /// The option's kind.
+        kind: u8,
+        /// Its body: what follows kind and length, at most 38 bytes.
+        data: &'a [u8],
+    },
+}
+
+impl TcpOption<'_> {
+    /// The option's length with kind and length bytes, in bytes.
+    pub const fn len(&self) -> usize {
+        match self {
+            TcpOption::NoOperation => 1,
+            TcpOption::MaximumSegmentSize(_) => 4,
+            TcpOption::WindowScale(_) => 3,
+            TcpOption::SackPermitted => 2,
+            TcpOption::Sack(blocks) => 2 + blocks.bytes.len(),
+            TcpOption::Timestamps { .. } => 10,
+            TcpOption::Unknown { data, .. } => 2 + data.len(),
+        }
+    }
+
+    /// Never: every option has a kind.
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Writes the option to the start of `out`, which holds [`len`](TcpOption::len)
+    /// bytes at least. Its length fits a byte: callers have bounded it to 40.
+    pub(super) fn emit(&self, out: &mut [u8]) {
+        let len = self.len();
+        let mut head = |kind| {
+            out[0] = kind;
+            out[1] = len as u8;
+        };
+        match *self {
+            TcpOption::NoOperation => out[0] = NO_OPERATION,
+            TcpOption::MaximumSegmentSize(size) => {
+                head(MAXIMUM_SEGMENT_SIZE);
+                BigEndian::write_u16(&mut out[2..4], size);
+            }
+            TcpOption::WindowScale(shift) => {
+                head(WINDOW_SCALE);
+                out[2] = shift;
+            }
+            TcpOption::SackPermitted => head(SACK_PERMITTED),
+            TcpOption::Sack(blocks) => {
+                head(SACK);
+                out[2..len].copy_from_slice(blocks.bytes);
+            }
+            TcpOption::Timestamps { value, echo } => {
+                head(TIMESTAMPS);
+                BigEndian::write_u32(&mut out[2..6], value);
+                BigEndian::write_u32(&mut out[6..10], echo);
+            }
+            TcpOption::Unknown { kind, data } => {
+                head(kind);
+                out[2..len].copy_from_slice(data);
+            }
+        }
+    }
+}
+
+/// A run of octets that a receiver holds: `left <= number < right` (RFC 2018 section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SackBlock {
+    /// The first octet of the run.
+    pub left: SeqNumber,
+    /// The octet after the last one of the run.
+    pub right: SeqNumber,
+}
+
+/// The blocks of a SACK option, in the order of the option: one to four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SackBlocks<'a> {
+    /// A multiple of eight bytes.
+    bytes: &'a [u8],
+}
+
+impl<'a> SackBlocks<'a> {
+    /// Length of one block in the option, in bytes.
+    pub const BLOCK_LEN: usize = 8;
+    /// The most blocks that a TCP header has room for.
+    pub const MAX: usize = 4;
+
+    /// Lays blocks over the body of an option; `None` where it is not one to four
+    /// whole blocks.
+    pub const fn new(bytes: &'a [u8]) -> Option<SackBlocks<'a>> {
+        if bytes.len().is_multiple_of(Self::BLOCK_LEN)
+            && bytes.len() >= Self::BLOCK_LEN
+            && bytes.len() <= Self::MAX * Self::BLOCK_LEN
+        {
+            Some(SackBlocks { bytes })
+        } else {
+            None
+        }
+    }
+
+    /// Writes `blocks`, as many as fit, into the start of `out` and lays a view over them.
+    pub fn write(blocks: &[SackBlock], out: &'a mut [u8]) -> Option<SackBlocks<'a>> {
+        let (room, _) = out.as_chunks_mut::<8>();
+        let count = blocks.len().min(room.len()).min(Self::MAX);
+        for (slot, block) in room.iter_mut().zip(blocks).take(count) {
+            BigEndian::write_u32(&mut slot[..4], block.left.0);
+            BigEndian::write_u32(&mut slot[4..], block.right.0);
+        }
+        SackBlocks::new(&out[..count * Self::BLOCK_LEN])
+    }
+
+    /// The blocks one by one.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = SackBlock> + Clone + use<'a> {
+        let (blocks, _) = self.bytes.as_chunks::<8>();
+        blocks.iter().map(|block| SackBlock {
+            left: SeqNumber(BigEndian::read_u32(&block[..4])),
+            right: SeqNumber(BigEndian::read_u32(&block[4..])),
+        })
+    }
+}
+
+/// Walks the options of a TCP header, up to the end of the list.
+///
+/// After the first malformed option it ends: where that one's neighbour would
+/// start is not known.
+///
+/// ```
+/// use zerotcp::wire::{TcpOption, TcpOptions};
+///
+/// let bytes = [2, 4, 0x05, 0xb4, 1, 3, 3, 7];
+/// let options: Result<Vec<_>, _> = TcpOptions::new(&bytes).collect();
+/// assert_eq!(
+///     options?,
+///     [
+///         TcpOption::MaximumSegmentSize(1460),
+///         TcpOption::NoOperation,
+///         TcpOption::WindowScale(7),
+///     ]
+/// );
+///
+/// let error = TcpOptions::new(&[1, 2, 0]).nth(1).unwrap().unwrap_err();
+/// assert_eq!(error.to_string(), "tcp: option length 0 at byte 22, 4 needed");
+/// # Ok::<(), zerotcp::wire::ParseError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TcpOptions<'a> {
+    rest: &'a [u8],
+    /// Of `rest`, from the start of the segment.
+    offset: usize,
+}
+
+impl<'a> TcpOptions<'a> {
+    /// The options in `bytes`, what follows the fixed part of a header.
+    #[inline]
+    pub const fn new(bytes: &'a [u8]) -> TcpOptions<'a> {
+        TcpOptions {
+            rest: bytes,
+            offset: TcpHeader::LEN,
+        }
+    }
+
+    /// The option at the front, which has a kind above 1, and what follows it.
+    fn split_option(&self, kind: u8) -> Result<(TcpOption<'a>, &'a [u8]), ParseError> {
+        let found = self.rest.get(1).copied().unwrap_or(0);
+        let wrong = |needed: usize| {
+            let (offset, found) = (self.offset + 1, usize::from(found));
+            ParseError::new(Layer::Tcp, ErrorKind::OptionLength, offset, needed, found)
+        };
+        let fixed = match kind {
+            MAXIMUM_SEGMENT_SIZE => Some(4),
+            WINDOW_SCALE => Some(3),
+            SACK_PERMITTED => Some(2),
+            TIMESTAMPS => Some(10),
+            _ => None,
+        };
+        if let Some(needed) = fixed.filter(|needed| *needed != usize::from(found)) {
+            return Err(wrong(needed));
+        }
+        let Some((option, rest)) = self.rest.split_at_checked(found.into()) else {
+            // Reaches past the header: no more than this would fit.
+            return Err(wrong(self.rest.len()));
+        };
+        let Some(body) = option.get(2..) else {
+            return Err(wrong(2));
+        };
+        let option = match kind {
+            MAXIMUM_SEGMENT_SIZE => TcpOption::MaximumSegmentSize(BigEndian::read_u16(body)),
+            WINDOW_SCALE => TcpOption::WindowScale(body[0]),
+            SACK_PERMITTED => TcpOption::SackPermitted,
+            SACK => TcpOption::Sack(SackBlocks::new(body).ok_or_else(|| wrong(10))?),
+            TIMESTAMPS => TcpOption::Timestamps {
+                value: BigEndian::read_u32(&body[..4]),
+                echo: BigEndian::read_u32(&body[4..]),
+            },
+            _ => TcpOption::Unknown { kind, data: body },
+        };
+        Ok((option, rest))
+    }
+}
+
+impl<'a> Iterator for TcpOptions<'a> {
+    type Item = Result<TcpOption<'a>, ParseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let kind = *self.rest.first()?;
+        let step = match kind {
+            END_OF_LIST => {
+                self.rest = &[];
+                return None;
+            }
+            NO_OPERATION => Ok((TcpOption::NoOperation, &self.rest[1..])),
+            _ => self.split_option(kind),
+        };
+        match step {
+            Ok((option, rest)) => {
+                self.offset += self.rest.len() - rest.len();
+                self.rest = rest;
+                Some(Ok(option))
+            }
+            Err(error) => {
+                self.rest = &[];
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+impl core::iter::FusedIterator for TcpOptions<'_> {}
+
+/// What the options of one segment say, gathered in one pass. Of an option that
+/// stands there twice the last one counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptionSummary {
+    /// Maximum segment size, in bytes.
+    pub mss: Option<u16>,
+    /// Window scale, in bits, as received.
+    pub window_scale: Option<u8>,
+    /// Whether SACK is permitted.
+    pub sack_permitted: bool,
+    /// TSval and TSecr.
+    pub timestamps: Option<(u32, u32)>,
+    sack: [SackBlock; SackBlocks::MAX],
+    sack_count: u8,
+}
+
+impl OptionSummary {
+    /// The summary of the options in `bytes`, what follows the fixed part of a header.
+    ///
+    /// # Errors
+    /// [`OptionLength`](ErrorKind::OptionLength), offset from the start of the segment.
+    #[inline]
+    pub fn of(bytes: &[u8]) -> Result<OptionSummary, ParseError> {
+        let (summary, error) = OptionSummary::tolerant(bytes);
+        error.map_or(Ok(summary), Err)
+    }
+
+    /// The summary of the options before the first malformed one, and what was
+    /// wrong with that: a receiver that must survive (MUST-7) goes on with what it has.
+    #[inline]
+    pub fn tolerant(bytes: &[u8]) -> (OptionSummary, Option<ParseError>) {
+        if bytes.is_empty() {
+            return (OptionSummary::default(), None);
+        }
+        // The layout that RFC 7323 appendix A recommends: what nearly every
+        // segment of an established connection carries.
+        if let [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, body @ ..] = bytes
+            && body.len() == 8
+        {
+            let times = (
+                BigEndian::read_u32(&body[..4]),
+                BigEndian::read_u32(&body[4..]),
+            );
+            let summary = OptionSummary {
+                timestamps: Some(times),
+                ..OptionSummary::default()
+            };
+            return (summary, None);
+        }
+        OptionSummary::walk(bytes)
+    }
+
+    fn walk(bytes: &[u8]) -> (OptionSummary, Option<ParseError>) {
+        let mut summary = OptionSummary::default();
+        for option in TcpOptions::new(bytes) {
+            match option {
+                Ok(TcpOption::MaximumSegmentSize(size)) => summary.mss = Some(size),
+                Ok(TcpOption::WindowScale(shift)) => summary.window_scale = Some(shift),
+                Ok(TcpOption::SackPermitted) => summary.sack_permitted = true,
+                Ok(TcpOption::Sack(blocks)) => {
+                    summary.sack_count = 0;
+                    for (slot, block) in summary.sack.iter_mut().zip(blocks.iter()) {
+                        *slot = block;
+                        summary.sack_count += 1;
+                    }
+                }
+                Ok(TcpOption::Timestamps { value, echo }) => {
+                    summary.timestamps = Some((value, echo));
+                }
+                Ok(TcpOption::NoOperation | TcpOption::Unknown { .. }) => {}
+                Err(error) => return (summary, Some(error)),
+            }
+        }
+        (summary, None)
+    }
+
+    /// The SACK blocks, in the order of the option.
+    #[inline]
+    pub fn sack(&self) -> &[SackBlock] {
+        &self.sack[..usize::from(self.sack_count)]
+    }
+}
