@@ -1,13 +1,25 @@
 //! Where packets come from and go to.
+//!
+//! | device | what it is |
+//! | --- | --- |
+//! | [`MemoryLink`] | two ends joined in memory |
+//!
+
+mod memory;
+mod pool;
+mod rng;
 
 use std::io;
 
 use crate::time::Instant;
 
+pub use memory::{MemoryCounters, MemoryLink};
+pub use rng::Rng;
+
 /// Something that IP packets come from and go to, one packet a call.
 ///
 /// A device never blocks. Time is an argument, so that a device that delays
-/// packets (an impairment) works in virtual time too.
+/// packets (an impairment) works in virtual time too; it must not run backwards.
 pub trait Device {
     /// Receives one IP packet into `buffer` and returns its length in bytes, or
     /// `None` when nothing waits.
@@ -28,6 +40,10 @@ pub trait Device {
 
     /// When the device itself next has something to do (a delayed packet falls
     /// due), if it knows.
+    ///
+    /// When that time comes, call [`handle_timeout`](Device::handle_timeout) for
+    /// what is to be sent, and then [`receive`](Device::receive) for what is to
+    /// be taken: a packet on its way in may be what fell due.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
@@ -43,4 +59,27 @@ pub trait Device {
 
     /// The largest IP packet that the device carries, in bytes.
     fn mtu(&self) -> usize;
+}
+
+/// A boxed device, so that which wrappers there are can be settled at run time.
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        (**self).receive(now, buffer)
+    }
+
+    fn transmit(&mut self, now: Instant, packet: &[u8]) -> io::Result<()> {
+        (**self).transmit(now, packet)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> io::Result<()> {
+        (**self).handle_timeout(now)
+    }
+
+    fn mtu(&self) -> usize {
+        (**self).mtu()
+    }
 }
