@@ -3,8 +3,10 @@
 //! | device | what it is |
 //! | --- | --- |
 //! | [`MemoryLink`] | two ends joined in memory |
+//! | [`Impaired`] | a device behind a bad network: loss, delay, a slow line, from a seed |
 //!
 
+mod impair;
 mod memory;
 mod pool;
 mod rng;
@@ -13,6 +15,7 @@ use std::io;
 
 use crate::time::Instant;
 
+pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentError};
 pub use memory::{MemoryCounters, MemoryLink};
 pub use rng::Rng;
 
