@@ -4,8 +4,13 @@
 //! | --- | --- |
 //! | [`MemoryLink`] | two ends joined in memory |
 //! | [`Impaired`] | a device behind a bad network: loss, delay, a slow line, from a seed |
+//! | [`Captured`] | a device whose packets are written to a capture file (feature `pcap`) |
 //!
+//! The last two wrap any other, and each other: `Captured<Impaired<Tun>>` records
+//! what the stack saw, `Impaired<Captured<Tun>>` what was on the wire.
 
+#[cfg(feature = "pcap")]
+mod capture;
 mod impair;
 mod memory;
 mod pool;
@@ -15,6 +20,8 @@ use std::io;
 
 use crate::time::Instant;
 
+#[cfg(feature = "pcap")]
+pub use capture::Captured;
 pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentError};
 pub use memory::{MemoryCounters, MemoryLink};
 pub use rng::Rng;
