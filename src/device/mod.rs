@@ -2,6 +2,7 @@
 //!
 //! | device | what it is |
 //! | --- | --- |
+//! | [`Tun`] | a TUN interface: the packets of a real kernel (Linux, feature `tun`) |
 //! | [`MemoryLink`] | two ends joined in memory |
 //! | [`Impaired`] | a device behind a bad network: loss, delay, a slow line, from a seed |
 //! | [`Captured`] | a device whose packets are written to a capture file (feature `pcap`) |
@@ -12,9 +13,15 @@
 #[cfg(feature = "pcap")]
 mod capture;
 mod impair;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+mod interface;
 mod memory;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+mod namespace;
 mod pool;
 mod rng;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+mod tun;
 
 use std::io;
 
@@ -23,8 +30,14 @@ use crate::time::Instant;
 #[cfg(feature = "pcap")]
 pub use capture::Captured;
 pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentError};
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub use interface::Interface;
 pub use memory::{MemoryCounters, MemoryLink};
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub use namespace::enter_private_network;
 pub use rng::Rng;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub use tun::{Tun, TunConfig, TunCounters};
 
 /// Something that IP packets come from and go to, one packet a call.
 ///
