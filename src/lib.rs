@@ -5,5 +5,9 @@
 #[cfg(feature = "std")]
 pub mod device;
 #[cfg(feature = "std")]
+pub mod stack;
+#[cfg(feature = "std")]
+pub mod tcp;
+#[cfg(feature = "std")]
 pub mod time;
 pub mod wire;
