@@ -363,10 +363,12 @@ impl Tcb {
         }
         let left = seq.max(self.rcv.nxt);
         let room = (self.rcv.edge - left) as usize;
+        if text.len() > room {
+            // The peer learns at once what was not taken; of a closed window it is the probe.
+            self.ack_due = AckDue::Now;
+        }
         let text = &text[..text.len().min(room)];
         if text.is_empty() {
-            // The window is closed, and this is its probe.
-            self.ack_due = AckDue::Now;
             return SegmentFate::OutOfWindow;
         }
         // A segment's text is below 64 KiB.
