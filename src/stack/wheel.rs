@@ -6,7 +6,6 @@ use crate::time::Instant;
 /// not entered anew: the old entry comes too early, and who is called finds out
 /// (one store for the owner, nothing here). Entries live in lists through an array,
 /// so nothing is allocated but for a number never seen before.
-#[derive(Debug)]
 pub(super) struct TimerWheel {
     /// The first entry of each list: those of the levels' slots, then that of what is due.
     heads: Box<[u32; LISTS]>,
@@ -47,6 +46,15 @@ impl Default for TimerWheel {
             entries: Vec::new(),
             now: 0,
         }
+    }
+}
+
+impl core::fmt::Debug for TimerWheel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let next = self.next();
+        f.debug_struct("TimerWheel")
+            .field("next", &next)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,3 +1,6 @@
 //! What the integration tests share.
 
+// Each test target uses a part of it.
+#![allow(dead_code)]
+
 pub mod script;
