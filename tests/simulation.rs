@@ -134,7 +134,7 @@ fn run(setup: &Setup) -> Duration {
     server.listen(Listen::port(7)).unwrap();
 
     // The impairment sits on one side and works in both directions.
-    let link = Impaired::new(left, setup.impairment.clone());
+    let link = Impaired::new(left, setup.impairment);
     let mut client = End::new(client, link, setup.up, setup.reads);
     let mut server = End::new(server, right, setup.down, setup.reads);
     let mut now = setup.start;
@@ -153,7 +153,7 @@ fn run(setup: &Setup) -> Duration {
         }
         let busy = |end: &End| {
             end.connection
-                .is_some_and(|id| end.stack.recv_slices(id)[0] != [])
+                .is_some_and(|id| !end.stack.recv_slices(id)[0].is_empty())
         };
         if busy(&client) || busy(&server) {
             // A slow reader.
