@@ -1,4 +1,58 @@
-//! A TCP/IP stack in user space.
+//! A TCP/IP stack in user space: zero-copy packet views, an internet checksum of its
+//! own, TCP by RFC 9293 without I/O, and a server that real kernels talk to over TUN.
+//!
+//! # Three ways in
+//!
+//! **Parse and write packets** with [`wire`]: views over byte slices that are valid by
+//! construction, setters that keep checksums right, builders. No allocation, no `std`,
+//! no `unsafe` of yours. With `default-features = false` this is all there is.
+//!
+//! ```
+//! use zerotcp::wire::{TcpBuilder, TcpFlags, TcpPacket};
+//!
+//! let (client, server) = ("192.168.0.1:49152".parse().unwrap(), "192.168.0.2:80".parse().unwrap());
+//! let mut buffer = [0; 1500];
+//! let len = TcpBuilder::new(client, server).flags(TcpFlags::SYN).write(&mut buffer, b"")?;
+//! match TcpPacket::parse(&buffer[..len]) {
+//!     Ok(packet) => println!("{} to port {}", packet.tcp.flags(), packet.tcp.dst_port()),
+//!     Err(error) => println!("dropped: {error}"),
+//! }
+//! # Ok::<(), zerotcp::wire::BuildError>(())
+//! ```
+//!
+//! **Drive TCP yourself** with [`stack`]: packets in, packets out, time as an argument, no
+//! sockets, threads or clocks. Feature `std`.
+//!
+//! **Serve** with the `zerotcp` command, or with a [`device`] of your own. Features `tun`,
+//! `pcap`, `cli`.
+//!
+//! # Rooms
+//!
+//! ```text
+//! commands   the zerotcp command: serve, validate, demo
+//!    |
+//! socket     the driver that owns a stack and a device
+//!    |    \
+//! stack    |    many connections: table, listeners, timers, ICMP
+//!    |     |
+//! tcp    device   one connection: the TCB    |    TUN, memory, impairment, capture
+//!    \     /
+//!     wire       bytes to views and back, checksums
+//! ```
+//!
+//! Arrows run down only. [`tcp`] knows no address, clock or device; [`stack`] does no I/O;
+//! [`wire`] depends on nothing above it.
+//!
+//! # Features
+//!
+//! | feature | brings | default |
+//! | --- | --- | --- |
+//! | none | [`wire`], without `std` and `alloc` | |
+//! | `std` | [`stack`], [`tcp`], [`device`] | yes |
+//! | `tun` | the TUN device (Linux) and the driver | yes |
+//! | `pcap` | reading and writing capture files | yes |
+//! | `cli` | the `zerotcp` command and all of the above | yes |
+
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs, unsafe_code)]
 
