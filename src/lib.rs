@@ -4,6 +4,8 @@
 
 #[cfg(feature = "std")]
 pub mod device;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub mod socket;
 #[cfg(feature = "std")]
 pub mod time;
 pub mod wire;
