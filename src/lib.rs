@@ -7,5 +7,9 @@ pub mod device;
 #[cfg(all(feature = "tun", target_os = "linux"))]
 pub mod socket;
 #[cfg(feature = "std")]
+pub mod stack;
+#[cfg(feature = "std")]
+pub mod tcp;
+#[cfg(feature = "std")]
 pub mod time;
 pub mod wire;

@@ -1,13 +1,48 @@
 //! Where packets come from and go to.
+//!
+//! | device | what it is |
+//! | --- | --- |
+//! | [`Tun`] | a TUN interface: the packets of a real kernel (Linux, feature `tun`) |
+//! | [`MemoryLink`] | two ends joined in memory |
+//! | [`Impaired`] | a device behind a bad network: loss, delay, a slow line, from a seed |
+//! | [`Captured`] | a device whose packets are written to a capture file (feature `pcap`) |
+//!
+//! The last two wrap any other, and each other: `Captured<Impaired<Tun>>` records
+//! what the stack saw, `Impaired<Captured<Tun>>` what was on the wire.
+
+#[cfg(feature = "pcap")]
+mod capture;
+mod impair;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+mod interface;
+mod memory;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+mod namespace;
+mod pool;
+mod rng;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+mod tun;
 
 use std::io;
 
 use crate::time::Instant;
 
+#[cfg(feature = "pcap")]
+pub use capture::Captured;
+pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentError};
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub use interface::Interface;
+pub use memory::{MemoryCounters, MemoryLink};
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub use namespace::enter_private_network;
+pub use rng::Rng;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub use tun::{Tun, TunConfig, TunCounters};
+
 /// Something that IP packets come from and go to, one packet a call.
 ///
 /// A device never blocks. Time is an argument, so that a device that delays
-/// packets (an impairment) works in virtual time too.
+/// packets (an impairment) works in virtual time too; it must not run backwards.
 pub trait Device {
     /// Receives one IP packet into `buffer` and returns its length in bytes, or
     /// `None` when nothing waits.
@@ -28,6 +63,10 @@ pub trait Device {
 
     /// When the device itself next has something to do (a delayed packet falls
     /// due), if it knows.
+    ///
+    /// When that time comes, call [`handle_timeout`](Device::handle_timeout) for
+    /// what is to be sent, and then [`receive`](Device::receive) for what is to
+    /// be taken: a packet on its way in may be what fell due.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
@@ -43,4 +82,27 @@ pub trait Device {
 
     /// The largest IP packet that the device carries, in bytes.
     fn mtu(&self) -> usize;
+}
+
+/// A boxed device, so that which wrappers there are can be settled at run time.
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        (**self).receive(now, buffer)
+    }
+
+    fn transmit(&mut self, now: Instant, packet: &[u8]) -> io::Result<()> {
+        (**self).transmit(now, packet)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> io::Result<()> {
+        (**self).handle_timeout(now)
+    }
+
+    fn mtu(&self) -> usize {
+        (**self).mtu()
+    }
 }

@@ -1,0 +1,373 @@
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::*;
+use crate::device::MemoryLink;
+
+const NOW: Instant = Instant::ZERO;
+const MTU: usize = 1500;
+
+/// An impaired end and the plain one it talks to, with room for any number of packets.
+fn link(impairment: Impairment) -> (Impaired<MemoryLink>, MemoryLink) {
+    let (left, right) = MemoryLink::pair_with_queue(MTU, usize::MAX);
+    (Impaired::new(left, impairment), right)
+}
+
+fn impairment(text: &str) -> Impairment {
+    text.parse().unwrap()
+}
+
+fn receive(device: &mut impl Device, now: Instant) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; MTU];
+    let len = device.receive(now, &mut buffer).unwrap()?;
+    buffer.truncate(len);
+    Some(buffer)
+}
+
+fn receive_all(device: &mut impl Device, now: Instant) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| receive(device, now)).collect()
+}
+
+fn number(packet: &[u8]) -> u32 {
+    u32::from_be_bytes(packet[..4].try_into().unwrap())
+}
+
+/// Sends `count` numbered packets at one time in each direction, lets time go on until
+/// nothing is on its way, and returns the numbers that came (out of the device, into it).
+fn exchange(impairment: Impairment, count: u32) -> (Vec<u32>, Vec<u32>) {
+    let (mut left, mut right) = link(impairment);
+    for n in 0..count {
+        left.transmit(NOW, &n.to_be_bytes()).unwrap();
+        right.transmit(NOW, &n.to_be_bytes()).unwrap();
+    }
+    let (mut out, mut into) = (Vec::new(), Vec::new());
+    let mut now = NOW;
+    loop {
+        into.extend(
+            receive_all(&mut left, now)
+                .iter()
+                .map(|packet| number(packet)),
+        );
+        out.extend(
+            receive_all(&mut right, now)
+                .iter()
+                .map(|packet| number(packet)),
+        );
+        match left.poll_timeout() {
+            Some(due) => {
+                assert!(due > now, "what is due was not done");
+                now = due;
+                left.handle_timeout(now).unwrap();
+            }
+            None => return (out, into),
+        }
+    }
+}
+
+#[test]
+fn without_impairment_packets_pass_straight() {
+    let (out, into) = exchange(Impairment::default(), 1000);
+    let all: Vec<u32> = (0..1000).collect();
+    assert_eq!(out, all);
+    assert_eq!(into, all);
+}
+
+#[test]
+fn the_seed_decides_everything() {
+    let seeded = |seed| Impairment {
+        seed,
+        ..impairment("loss=5%,reorder=5%,duplicate=5%,corrupt=0%,delay=3ms,rate=10mbit,queue=5000")
+    };
+    assert_eq!(exchange(seeded(1), 2000), exchange(seeded(1), 2000));
+    assert_ne!(exchange(seeded(1), 2000), exchange(seeded(2), 2000));
+}
+
+#[test]
+fn the_directions_differ() {
+    let (out, into) = exchange(impairment("loss=20%,seed=1"), 1000);
+    assert_ne!(out, into);
+}
+
+#[test]
+fn loss_comes_at_its_rate_and_is_counted() {
+    let (mut left, mut right) = link(impairment("loss=2%,seed=11"));
+    for n in 0..100_000u32 {
+        left.transmit(NOW, &n.to_be_bytes()).unwrap();
+        right.transmit(NOW, &n.to_be_bytes()).unwrap();
+    }
+    let out = receive_all(&mut right, NOW).len() as u64;
+    let into = receive_all(&mut left, NOW).len() as u64;
+    assert_eq!(left.outgoing().lost, 100_000 - out);
+    assert_eq!(left.incoming().lost, 100_000 - into);
+    // 2000 expected, standard deviation 44: this is five of them.
+    for lost in [left.outgoing().lost, left.incoming().lost] {
+        assert!((1780..=2220).contains(&lost), "{lost} of 100000 lost at 2%");
+    }
+}
+
+#[test]
+fn what_is_lost_at_a_low_rate_is_lost_at_a_higher_one() {
+    let (low, _) = exchange(impairment("loss=5%,seed=4"), 2000);
+    let (high, _) = exchange(impairment("loss=10%,reorder=0%,duplicate=0%,seed=4"), 2000);
+    assert!(high.len() < low.len());
+    assert!(high.iter().all(|n| low.contains(n)));
+}
+
+#[test]
+fn reordering_needs_no_delay() {
+    let (out, into) = exchange(impairment("reorder=10%,seed=2"), 2000);
+    for arrived in [out, into] {
+        let overtaken = arrived.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        assert!(overtaken > 100, "{overtaken} of 2000 overtaken at 10%");
+        // One to four places late, or so: packets held back can wait for each other.
+        for (place, &n) in arrived.iter().enumerate() {
+            assert!(
+                place.abs_diff(n as usize) <= 8,
+                "packet {n} came at place {place}"
+            );
+        }
+        let mut sorted = arrived;
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..2000).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
+fn a_reordered_packet_arrives_after_its_overtakers_at_once() {
+    let (mut left, mut right) = link(impairment("reorder=20%,delay=1ms,seed=2"));
+    let mut sent = 0u32;
+    while left.outgoing().reordered == 0 {
+        left.transmit(NOW, &sent.to_be_bytes()).unwrap();
+        sent += 1;
+    }
+    let held_back = sent - 1;
+    for n in sent..sent + 4 {
+        left.transmit(NOW, &n.to_be_bytes()).unwrap();
+    }
+    let due = Instant::from_millis(1);
+    left.handle_timeout(due).unwrap();
+    let arrived: Vec<u32> = receive_all(&mut right, due)
+        .iter()
+        .map(|p| number(p))
+        .collect();
+    let place = arrived
+        .iter()
+        .position(|&n| n == held_back)
+        .expect("it was not held any longer");
+    let late = place - held_back as usize;
+    assert!((1..=4).contains(&late), "{late} places late");
+}
+
+#[test]
+fn a_reordered_packet_that_nothing_follows_is_only_late() {
+    let (mut left, mut right) = link(impairment("reorder=100%,delay=1ms,rate=8mbit"));
+    left.transmit(NOW, &[0; 1000]).unwrap();
+    // 1 ms on the line, 1 ms on the way, then 10 ms and four times its time on the line.
+    let due = Instant::from_millis(1 + 1 + 10 + 4);
+    assert_eq!(left.poll_timeout(), Some(due));
+    left.handle_timeout(due - Duration::from_nanos(1)).unwrap();
+    assert_eq!(receive(&mut right, due), None);
+    left.handle_timeout(due).unwrap();
+    assert_eq!(receive(&mut right, due), Some(vec![0; 1000]));
+    assert_eq!(left.poll_timeout(), None);
+}
+
+#[test]
+fn without_reordering_order_is_kept() {
+    for text in [
+        "rate=1mbit,queue=2000",
+        "delay=7ms",
+        "rate=1gbit,delay=1us,queue=2000",
+    ] {
+        let (out, into) = exchange(impairment(text), 2000);
+        let all: Vec<u32> = (0..2000).collect();
+        assert_eq!(out, all, "{text}");
+        assert_eq!(into, all, "{text}");
+    }
+}
+
+#[test]
+fn packets_leave_the_line_one_after_another() {
+    // 1000 bytes at 8 Mbit/s are 1 ms on the line.
+    let (mut left, mut right) = link(impairment("rate=8mbit,delay=10ms"));
+    let at = Instant::from_millis;
+    left.transmit(at(0), &[1; 1000]).unwrap();
+    left.transmit(at(0), &[2; 500]).unwrap();
+    // The line has been free for a while.
+    left.transmit(at(5), &[3; 1000]).unwrap();
+    let due = [
+        (at(11), 1),
+        (Instant::from_nanos(11_500_000), 2),
+        (at(16), 3),
+    ];
+    for (due, first_byte) in due {
+        assert_eq!(left.poll_timeout(), Some(due));
+        left.handle_timeout(due).unwrap();
+        assert_eq!(receive(&mut right, due).unwrap()[0], first_byte);
+        assert_eq!(receive(&mut right, due), None);
+    }
+    assert_eq!(left.poll_timeout(), None);
+}
+
+#[test]
+fn incoming_packets_fall_due_at_receive() {
+    let (mut left, mut right) = link(impairment("delay=10ms"));
+    right.transmit(NOW, b"packet").unwrap();
+    assert_eq!(receive(&mut left, NOW), None);
+    let due = left.poll_timeout().unwrap();
+    assert_eq!(due, Instant::from_millis(10));
+    left.handle_timeout(due).unwrap();
+    assert_eq!(receive(&mut left, due).unwrap(), b"packet");
+    assert_eq!(left.poll_timeout(), None);
+}
+
+#[test]
+fn a_duplicate_is_sent_twice() {
+    let (out, into) = exchange(impairment("duplicate=100%"), 3);
+    assert_eq!(out, [0, 0, 1, 1, 2, 2]);
+    assert_eq!(into, [0, 0, 1, 1, 2, 2]);
+    let (mut left, mut right) = link(impairment("duplicate=100%,rate=8mbit"));
+    left.transmit(NOW, &[0; 1000]).unwrap();
+    for millis in [1, 2] {
+        let due = Instant::from_millis(millis);
+        assert_eq!(left.poll_timeout(), Some(due));
+        left.handle_timeout(due).unwrap();
+        assert_eq!(receive_all(&mut right, due).len(), 1);
+    }
+    assert_eq!(left.outgoing().duplicated, 1);
+}
+
+#[test]
+fn corruption_flips_one_bit_anywhere() {
+    let (mut left, mut right) = link(impairment("corrupt=100%,seed=5"));
+    let mut flipped = [0u32; 40 * 8];
+    for _ in 0..10_000 {
+        left.transmit(NOW, &[0; 40]).unwrap();
+        right.transmit(NOW, &[0; 40]).unwrap();
+        for packet in [
+            receive(&mut right, NOW).unwrap(),
+            receive(&mut left, NOW).unwrap(),
+        ] {
+            assert_eq!(packet.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+            let byte = packet.iter().position(|&byte| byte != 0).unwrap();
+            flipped[byte * 8 + packet[byte].trailing_zeros() as usize] += 1;
+        }
+    }
+    assert!(
+        flipped.iter().all(|&count| count > 0),
+        "every bit has its turn"
+    );
+    assert_eq!(left.outgoing().corrupted, 10_000);
+    assert_eq!(left.incoming().corrupted, 10_000);
+}
+
+#[test]
+fn an_empty_packet_has_no_bit_to_flip() {
+    let (mut left, mut right) = link(impairment("corrupt=100%"));
+    left.transmit(NOW, &[]).unwrap();
+    assert_eq!(receive(&mut right, NOW), Some(vec![]));
+    assert_eq!(left.outgoing().corrupted, 0);
+}
+
+#[test]
+fn a_full_queue_drops_what_comes_last() {
+    // One packet is on the line and two wait for it.
+    let (out, into) = exchange(impairment("rate=1mbit,queue=2"), 10);
+    assert_eq!(out, [0, 1, 2]);
+    assert_eq!(into, [0, 1, 2]);
+
+    let (mut left, _right) = link(impairment("rate=8mbit,queue=2,delay=1s"));
+    for _ in 0..10 {
+        left.transmit(NOW, &[0; 1000]).unwrap();
+    }
+    assert_eq!(left.outgoing().overflowed, 7);
+    // One has left the line since. It is on its way, and takes no room in the queue.
+    for _ in 0..10 {
+        left.transmit(Instant::from_millis(1), &[0; 1000]).unwrap();
+    }
+    assert_eq!(left.outgoing().overflowed, 7 + 9);
+}
+
+#[test]
+fn packets_on_the_way_are_bounded() {
+    for text in [
+        "delay=1s",
+        "delay=1s,reorder=100%,duplicate=100%,rate=9gbit,queue=1000000",
+    ] {
+        let (mut left, mut right) = link(impairment(text));
+        for _ in 0..100_000 {
+            left.transmit(NOW, &[0; 20]).unwrap();
+        }
+        let sent = 100_000 + left.outgoing().duplicated;
+        let mut arrived = 0;
+        while let Some(due) = left.poll_timeout() {
+            left.handle_timeout(due).unwrap();
+            arrived += receive_all(&mut right, due).len();
+        }
+        assert_eq!(arrived, 1 << 16);
+        assert!(left.outgoing().overflowed >= sent - (1 << 16));
+    }
+}
+
+#[test]
+fn settings_beyond_all_reason_do_no_harm() {
+    let (mut left, mut right) = link(Impairment {
+        loss: f64::NAN,
+        reorder: 7.0,
+        duplicate: f64::INFINITY,
+        corrupt: -1.0,
+        delay: Duration::MAX,
+        rate: NonZeroU64::new(1),
+        queue: usize::MAX,
+        seed: u64::MAX,
+    });
+    for _ in 0..10 {
+        left.transmit(Instant::FAR_FUTURE, &[0; MTU]).unwrap();
+        right.transmit(NOW, &[0; MTU]).unwrap();
+        receive_all(&mut left, Instant::FAR_FUTURE);
+    }
+    left.handle_timeout(Instant::FAR_FUTURE).unwrap();
+    assert_eq!(receive_all(&mut right, Instant::FAR_FUTURE).len(), 20);
+}
+
+#[test]
+fn an_impaired_device_can_be_impaired_again() {
+    let (left, mut right) = MemoryLink::pair(MTU);
+    let inner = Impaired::new(left, impairment("delay=2ms"));
+    let mut outer = Impaired::new(inner, impairment("delay=3ms"));
+    outer.transmit(NOW, b"packet").unwrap();
+    for millis in [3, 5] {
+        assert_eq!(receive(&mut right, NOW), None);
+        let due = Instant::from_millis(millis);
+        assert_eq!(outer.poll_timeout(), Some(due));
+        outer.handle_timeout(due).unwrap();
+    }
+    assert_eq!(receive(&mut right, NOW).unwrap(), b"packet");
+    assert_eq!(outer.poll_timeout(), None);
+}
+
+#[test]
+fn a_flood_gives_the_caller_its_turn() {
+    /// Always has a packet.
+    struct Flood;
+
+    impl Device for Flood {
+        fn receive(&mut self, _now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+            buffer[0] = 0x45;
+            Ok(Some(1))
+        }
+
+        fn transmit(&mut self, _now: Instant, _packet: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn mtu(&self) -> usize {
+            MTU
+        }
+    }
+
+    let mut lost = Impaired::new(Flood, impairment("loss=100%"));
+    assert_eq!(receive(&mut lost, NOW), None);
+    let mut delayed = Impaired::new(Flood, impairment("delay=1s"));
+    assert_eq!(receive(&mut delayed, NOW), None);
+}

@@ -1,0 +1,277 @@
+//! What the user says.
+
+use core::fmt;
+use std::net::SocketAddrV4;
+
+use super::Stack;
+use super::input::is_unicast;
+use super::listener::{Listen, ListenError, ListenerId};
+use super::quad::Quad;
+use super::table::{ConnectionId, Entry, Owner, Table};
+use crate::tcp::{CloseReason, State, Tcb};
+use crate::time::Instant;
+
+/// Why a call on a connection did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// Nothing can be read or written now; an event will say when.
+    WouldBlock,
+    /// The peer reset the connection, or refused it.
+    Reset,
+    /// The peer does not answer any more.
+    TimedOut,
+    /// This side has closed already, or the connection is over.
+    NotConnected,
+    /// The handle is dead: its user has closed it.
+    NoSuchConnection,
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SocketError::WouldBlock => "nothing can be read or written now",
+            SocketError::Reset => "connection reset by the peer",
+            SocketError::TimedOut => "connection timed out",
+            SocketError::NotConnected => "this side of the connection is closed",
+            SocketError::NoSuchConnection => "no such connection",
+        })
+    }
+}
+
+impl std::error::Error for SocketError {}
+
+/// Why there can be no such connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The remote address cannot be one host's (MUST-46), or the port is 0.
+    InvalidRemote(SocketAddrV4),
+    /// The host has no address.
+    NoAddress,
+    /// All ports to this remote are taken.
+    NoPort,
+    /// The stack holds as many connections as it may.
+    TableFull,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectError::InvalidRemote(remote) => write!(f, "{remote} is no host's port"),
+            ConnectError::NoAddress => f.write_str("the host has no address"),
+            ConnectError::NoPort => f.write_str("all ports to this remote are taken"),
+            ConnectError::TableFull => f.write_str("too many connections"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl Stack {
+    /// Listens: a passive OPEN (RFC 9293 section 3.10.1).
+    ///
+    /// # Errors
+    /// [`ListenError`] where another listener has the port, or it is 0.
+    pub fn listen(&mut self, listen: Listen) -> Result<ListenerId, ListenError> {
+        self.listeners.listen(listen)
+    }
+
+    /// Ends a listener. Connections that waited to be accepted are reset.
+    pub fn unlisten(&mut self, listener: ListenerId) {
+        for connection in self.listeners.remove(listener) {
+            if let Some(entry) = self.table.unaccepted_mut(connection) {
+                entry.owner = Owner::Nobody;
+                let effects = entry.tcb.abort();
+                self.absorb(Table::index(connection), effects);
+            }
+        }
+    }
+
+    /// The longest-waiting connection of a listener, which from now on is the caller's.
+    pub fn accept(&mut self, listener: ListenerId) -> Option<ConnectionId> {
+        loop {
+            let id = self.listeners.accept(listener)?;
+            if let Some(entry) = self.table.unaccepted_mut(id) {
+                entry.owner = Owner::User;
+                self.tell_what_waits(Table::index(id));
+                return Some(id);
+            }
+        }
+    }
+
+    /// Opens a connection to `remote`: an active OPEN (RFC 9293 section 3.10.1). The
+    /// handle can be sent to at once; [`Event::Connected`](super::Event::Connected) or
+    /// [`Event::Closed`](super::Event::Closed) follows.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; nothing has been sent then.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        remote: SocketAddrV4,
+    ) -> Result<ConnectionId, ConnectError> {
+        self.now = self.now.max(now);
+        if !is_unicast(*remote.ip()) || remote.port() == 0 {
+            return Err(ConnectError::InvalidRemote(remote));
+        }
+        if self.table.len() >= self.config.max_connections {
+            return Err(ConnectError::TableFull);
+        }
+        let local = *self
+            .config
+            .addresses
+            .first()
+            .ok_or(ConnectError::NoAddress)?;
+        let quad = |port| Quad {
+            src: (*remote.ip(), remote.port()),
+            dst: (local, port),
+        };
+        // Dynamic ports (RFC 6335 section 6) from a place that an outsider cannot
+        // guess (RFC 6056 section 3.3.3).
+        const FIRST: u16 = 49_152;
+        const COUNT: u32 = 16_384;
+        let start = self.isn.generate(now, quad(0)).0 % COUNT;
+        let quad = (0..COUNT)
+            // Below 2^14 + 49,152 = 2^16.
+            .map(|n| quad(FIRST + ((start + n) % COUNT) as u16))
+            .find(|quad| self.table.find(*quad).is_none())
+            .ok_or(ConnectError::NoPort)?;
+        let iss = self.isn.generate(now, quad);
+        let tcb = Tcb::connect(&self.config.tcp, iss, self.config.mss());
+        let id = self.table.insert(quad, tcb, Owner::User);
+        self.counters.connections_opened += 1;
+        if self.config.report_states {
+            self.events.push_state(quad, State::Closed, State::SynSent);
+        }
+        self.settle(Table::index(id));
+        Ok(id)
+    }
+
+    /// Queues as much of `data` as there is room for and returns how many octets that is.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](SocketError::WouldBlock) where there is no room at all; else why
+    /// nothing can be sent any more.
+    pub fn send(&mut self, id: ConnectionId, data: &[u8]) -> Result<usize, SocketError> {
+        let config = &self.config.tcp;
+        let entry = find(self.table.entry_mut(id))?;
+        let Some(count) = entry.tcb.send(config, data) else {
+            return Err(over(entry).unwrap_or(SocketError::NotConnected));
+        };
+        if count == 0 && !data.is_empty() {
+            return Err(SocketError::WouldBlock);
+        }
+        self.settle(Table::index(id));
+        Ok(count)
+    }
+
+    /// How many octets [`send`](Stack::send) would take now.
+    pub fn send_room(&self, id: ConnectionId) -> usize {
+        let entry = self.table.entry(id);
+        entry.map_or(0, |entry| entry.tcb.send_room(&self.config.tcp))
+    }
+
+    /// Moves octets that arrived in order into `buffer` and returns how many; 0 for a
+    /// buffer that is not empty says that the peer has closed and all is read.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](SocketError::WouldBlock) where nothing waits; else why nothing
+    /// will come any more.
+    pub fn recv(&mut self, id: ConnectionId, buffer: &mut [u8]) -> Result<usize, SocketError> {
+        let config = &self.config.tcp;
+        let entry = find(self.table.entry_mut(id))?;
+        let count = entry.tcb.recv(config, buffer);
+        if count > 0 || buffer.is_empty() {
+            self.settle(Table::index(id));
+            return Ok(count);
+        }
+        match over(entry) {
+            Some(error) => Err(error),
+            None if entry.tcb.is_at_end() => Ok(0),
+            None => Err(SocketError::WouldBlock),
+        }
+    }
+
+    /// The octets that arrived in order and have not been read, in place.
+    pub fn recv_slices(&self, id: ConnectionId) -> [&[u8]; 2] {
+        let entry = self.table.entry(id);
+        entry.map_or([&[], &[]], |entry| entry.tcb.recv_slices())
+    }
+
+    /// Drops `count` octets from the front of the unread ones, or as many as there are.
+    pub fn consume(&mut self, id: ConnectionId, count: usize) {
+        let config = &self.config.tcp;
+        if let Some(entry) = self.table.entry_mut(id) {
+            entry.tcb.consume(config, count);
+            self.settle(Table::index(id));
+        }
+    }
+
+    /// Whether the peer has closed and all that it sent has been read.
+    pub fn is_at_end(&self, id: ConnectionId) -> bool {
+        let entry = self.table.entry(id);
+        entry.is_some_and(|entry| entry.tcb.is_at_end())
+    }
+
+    /// Closes this side: a FIN follows what is queued; the peer may go on sending.
+    ///
+    /// # Errors
+    /// [`NoSuchConnection`](SocketError::NoSuchConnection).
+    pub fn shutdown(&mut self, id: ConnectionId) -> Result<(), SocketError> {
+        let entry = find(self.table.entry_mut(id))?;
+        let effects = entry.tcb.shutdown();
+        self.absorb(Table::index(id), effects);
+        Ok(())
+    }
+
+    /// Lets go of the connection, which ends by itself: a FIN follows what is queued, or
+    /// a reset goes out where something was not read (RFC 9293 section 3.6.1, SHLD-3).
+    /// The handle is dead from now on.
+    pub fn close(&mut self, id: ConnectionId) {
+        let (now, config) = (self.now, &self.config.tcp);
+        if let Some(entry) = self.table.entry_mut(id) {
+            entry.owner = Owner::Nobody;
+            let effects = entry.tcb.close(now, config);
+            self.absorb(Table::index(id), effects);
+        }
+    }
+
+    /// Ends the connection with a reset. The handle is dead from now on.
+    pub fn abort(&mut self, id: ConnectionId) {
+        if let Some(entry) = self.table.entry_mut(id) {
+            entry.owner = Owner::Nobody;
+            let effects = entry.tcb.abort();
+            self.absorb(Table::index(id), effects);
+        }
+    }
+
+    /// The addresses and ports of a connection.
+    pub fn quad(&self, id: ConnectionId) -> Option<Quad> {
+        self.table.entry(id).map(|entry| entry.quad)
+    }
+
+    /// The state of a connection.
+    pub fn state(&self, id: ConnectionId) -> Option<State> {
+        self.table.entry(id).map(|entry| entry.tcb.state())
+    }
+
+    /// The state of whatever connection has this quad.
+    pub fn state_of(&self, quad: Quad) -> Option<State> {
+        self.table.by_quad(quad).map(|entry| entry.tcb.state())
+    }
+}
+
+fn find(entry: Option<&mut Entry>) -> Result<&mut Entry, SocketError> {
+    entry.ok_or(SocketError::NoSuchConnection)
+}
+
+/// Why a connection that is over is, if not because both sides closed it.
+fn over(entry: &Entry) -> Option<SocketError> {
+    match entry.close_reason? {
+        CloseReason::Finished => None,
+        CloseReason::Reset | CloseReason::Refused => Some(SocketError::Reset),
+        CloseReason::TimedOut => Some(SocketError::TimedOut),
+        CloseReason::Aborted => Some(SocketError::NotConnected),
+    }
+}

@@ -1,0 +1,78 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::Ipv4Addr;
+
+use siphasher::sip::SipHasher24;
+
+use crate::tcp;
+
+/// How a [`Stack`](super::Stack) is set up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The host's own addresses. Packets to others are dropped; the first one is the
+    /// source of active opens.
+    pub addresses: Vec<Ipv4Addr>,
+    /// The largest packet to send and to expect, in bytes. 1500.
+    pub mtu: u16,
+    /// Time to live of what is sent, in hops (MUST-49). 64.
+    pub ttl: u8,
+    /// All randomness comes from here: initial sequence numbers (RFC 6528), ports, the
+    /// hash of the table. Who knows it can guess them.
+    pub secret: [u8; 16],
+    /// How many connections there may be at once, in whatever state. 1,048,576.
+    pub max_connections: usize,
+    /// Whether each change of a connection's state becomes an
+    /// [`Event::State`](super::Event::State). Off.
+    pub report_states: bool,
+    /// The numbers by which each connection is run.
+    pub tcp: tcp::Config,
+}
+
+impl Config {
+    /// A host with one address, its secret from the operating system's randomness.
+    pub fn new(address: Ipv4Addr) -> Config {
+        // Each RandomState has keys of its own, from the operating system.
+        let word = || RandomState::new().build_hasher().finish().to_le_bytes();
+        let mut secret = [0; 16];
+        secret[..8].copy_from_slice(&word());
+        secret[8..].copy_from_slice(&word());
+        Config::with_secret(address, secret)
+    }
+
+    /// A host whose every choice follows from `seed`: for simulations and tests.
+    pub fn seeded(address: Ipv4Addr, seed: u64) -> Config {
+        let mut secret = [0; 16];
+        secret[..8].copy_from_slice(&seed.to_le_bytes());
+        Config::with_secret(address, secret)
+    }
+
+    fn with_secret(address: Ipv4Addr, secret: [u8; 16]) -> Config {
+        Config {
+            addresses: vec![address],
+            mtu: 1500,
+            ttl: 64,
+            secret,
+            max_connections: 1 << 20,
+            report_states: false,
+            tcp: tcp::Config::default(),
+        }
+    }
+
+    /// A key for one purpose, from which the secret and other keys don't follow.
+    pub(super) fn derive_key(&self, purpose: &[u8]) -> [u8; 16] {
+        let mut key = [0; 16];
+        for (part, half) in key.chunks_exact_mut(8).enumerate() {
+            let mut hasher = SipHasher24::new_with_key(&self.secret);
+            hasher.write(purpose);
+            hasher.write_u8(part as u8);
+            half.copy_from_slice(&hasher.finish().to_le_bytes());
+        }
+        key
+    }
+
+    /// What fits a segment of a packet of the MTU, in octets of text: the MSS to
+    /// announce (RFC 9293 section 3.7.1).
+    pub(super) fn mss(&self) -> u16 {
+        self.mtu.saturating_sub(40)
+    }
+}

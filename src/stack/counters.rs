@@ -1,0 +1,230 @@
+use core::fmt;
+
+use crate::tcp::SegmentFate;
+use crate::wire::{ErrorKind, Layer, ParseError};
+
+/// Why a packet was not processed any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// An IPv4 header that is not sound.
+    MalformedIpv4,
+    /// Another version of IP.
+    NotIpv4,
+    /// A bad IPv4 header checksum.
+    BadIpv4Checksum,
+    /// To an address that is not the host's.
+    NotForUs,
+    /// From an address that cannot be a sender's (RFC 1122 section 3.2.1.3).
+    BadSource,
+    /// A fragment: these are not put together yet.
+    Fragment,
+    /// A protocol other than TCP and ICMP.
+    UnknownProtocol,
+    /// A TCP header that is not sound.
+    MalformedTcp,
+    /// A bad TCP checksum.
+    BadTcpChecksum,
+    /// An ICMP message that is not sound.
+    MalformedIcmp,
+    /// An ICMP message that asks nothing of this host.
+    UnhandledIcmp,
+    /// A segment to nobody that is not worth a reset: a reset itself, or without use.
+    Stray,
+    /// A SYN beyond a listener's backlog.
+    BacklogFull,
+    /// A SYN beyond the stack's bound of connections.
+    TableFull,
+    /// Outside the receive window.
+    OutOfWindow,
+    /// A SYN or an inexact reset on a synchronized connection: challenged.
+    Challenged,
+    /// Without ACK bit, or acknowledging what was never sent.
+    BadAck,
+    /// Ahead of its turn with too many gaps before it.
+    NoRoom,
+    /// Text for a user who is gone.
+    AfterClose,
+    /// A reply that found too many others waiting.
+    RepliesFull,
+    /// A packet of ours that did not fit the caller's buffer.
+    TransmitTooLong,
+}
+
+impl DropReason {
+    const ALL: [DropReason; 21] = [
+        DropReason::MalformedIpv4,
+        DropReason::NotIpv4,
+        DropReason::BadIpv4Checksum,
+        DropReason::NotForUs,
+        DropReason::BadSource,
+        DropReason::Fragment,
+        DropReason::UnknownProtocol,
+        DropReason::MalformedTcp,
+        DropReason::BadTcpChecksum,
+        DropReason::MalformedIcmp,
+        DropReason::UnhandledIcmp,
+        DropReason::Stray,
+        DropReason::BacklogFull,
+        DropReason::TableFull,
+        DropReason::OutOfWindow,
+        DropReason::Challenged,
+        DropReason::BadAck,
+        DropReason::NoRoom,
+        DropReason::AfterClose,
+        DropReason::RepliesFull,
+        DropReason::TransmitTooLong,
+    ];
+
+    pub(super) fn of_fate(fate: SegmentFate) -> Option<DropReason> {
+        match fate {
+            SegmentFate::Processed => None,
+            SegmentFate::OutOfWindow => Some(DropReason::OutOfWindow),
+            SegmentFate::Challenged => Some(DropReason::Challenged),
+            SegmentFate::BadAck => Some(DropReason::BadAck),
+            SegmentFate::NoRoom => Some(DropReason::NoRoom),
+            SegmentFate::AfterClose => Some(DropReason::AfterClose),
+        }
+    }
+}
+
+impl From<ParseError> for DropReason {
+    fn from(error: ParseError) -> DropReason {
+        match (error.layer, error.kind) {
+            (Layer::Ipv4, ErrorKind::Version) => DropReason::NotIpv4,
+            (Layer::Ipv4, ErrorKind::Checksum) => DropReason::BadIpv4Checksum,
+            (Layer::Ipv4, ErrorKind::Fragment) => DropReason::Fragment,
+            (Layer::Ipv4, ErrorKind::Protocol) => DropReason::UnknownProtocol,
+            (Layer::Tcp, ErrorKind::Checksum) => DropReason::BadTcpChecksum,
+            (Layer::Tcp, _) => DropReason::MalformedTcp,
+            (Layer::Icmpv4, _) => DropReason::MalformedIcmp,
+            _ => DropReason::MalformedIpv4,
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            DropReason::MalformedIpv4 => "malformed IPv4",
+            DropReason::NotIpv4 => "not IPv4",
+            DropReason::BadIpv4Checksum => "bad IPv4 checksum",
+            DropReason::NotForUs => "not for us",
+            DropReason::BadSource => "bad source address",
+            DropReason::Fragment => "fragment",
+            DropReason::UnknownProtocol => "unknown protocol",
+            DropReason::MalformedTcp => "malformed TCP",
+            DropReason::BadTcpChecksum => "bad TCP checksum",
+            DropReason::MalformedIcmp => "malformed ICMP",
+            DropReason::UnhandledIcmp => "unhandled ICMP",
+            DropReason::Stray => "stray segment",
+            DropReason::BacklogFull => "backlog full",
+            DropReason::TableFull => "table full",
+            DropReason::OutOfWindow => "out of window",
+            DropReason::Challenged => "challenged",
+            DropReason::BadAck => "bad ACK",
+            DropReason::NoRoom => "no room to reassemble",
+            DropReason::AfterClose => "after close",
+            DropReason::RepliesFull => "too many replies",
+            DropReason::TransmitTooLong => "longer than the buffer",
+        })
+    }
+}
+
+/// What a stack has counted since it began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// IP packets taken in.
+    pub packets_received: u64,
+    /// IP packets given out.
+    pub packets_sent: u64,
+    /// Sound TCP segments taken in.
+    pub segments_received: u64,
+    /// TCP segments given out.
+    pub segments_sent: u64,
+    /// Of those, how many carried what had been sent before.
+    pub retransmissions: u64,
+    /// Of the segments given out, resets.
+    pub resets_sent: u64,
+    /// Echo requests answered.
+    pub echo_replies: u64,
+    /// Segments whose options were malformed; they were taken with those before the fault.
+    pub malformed_options: u64,
+    /// Connections begun by a peer's SYN.
+    pub connections_accepted: u64,
+    /// Connections begun by this host.
+    pub connections_opened: u64,
+    /// Connections that completed their handshake.
+    pub connections_established: u64,
+    /// Connections that both sides closed.
+    pub connections_finished: u64,
+    /// Connections that the peer reset or refused.
+    pub connections_reset: u64,
+    /// Connections that this host reset.
+    pub connections_aborted: u64,
+    /// Connections whose peer did not answer any more.
+    pub connections_timed_out: u64,
+    drops: [u64; DropReason::ALL.len()],
+}
+
+impl Counters {
+    /// How many packets were dropped for `reason`.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// Every reason for which a packet was dropped, and how many.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL
+            .into_iter()
+            .map(|reason| (reason, self.dropped(reason)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn count_drop(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+}
+
+/// A table, one counter a line; reasons that never occurred are left out.
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = [
+            ("packets received", self.packets_received),
+            ("packets sent", self.packets_sent),
+            ("segments received", self.segments_received),
+            ("segments sent", self.segments_sent),
+            ("retransmissions", self.retransmissions),
+            ("resets sent", self.resets_sent),
+            ("echo replies", self.echo_replies),
+            ("malformed options", self.malformed_options),
+            ("connections accepted", self.connections_accepted),
+            ("connections opened", self.connections_opened),
+            ("connections established", self.connections_established),
+            ("connections finished", self.connections_finished),
+            ("connections reset", self.connections_reset),
+            ("connections aborted", self.connections_aborted),
+            ("connections timed out", self.connections_timed_out),
+        ];
+        for (name, count) in rows {
+            writeln!(f, "{name:<32} {count:>12}")?;
+        }
+        for (reason, count) in self.drops() {
+            writeln!(f, "dropped: {reason:<23} {count:>12}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_place() {
+        for (place, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use std::collections::VecDeque;
+
+use super::listener::ListenerId;
+use super::quad::Quad;
+use super::table::ConnectionId;
+use crate::tcp::{CloseReason, State};
+
+/// What happened, as [`Stack::poll_event`](super::Stack::poll_event) tells it.
+///
+/// `Readable` and `Writable` mark a change and come once until they are polled: read
+/// or write until [`WouldBlock`](super::SocketError::WouldBlock).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// [`accept`](super::Stack::accept) has at least one connection.
+    Incoming(ListenerId),
+    /// An active open succeeded.
+    Connected(ConnectionId),
+    /// There is new text, or the end of it.
+    Readable(ConnectionId),
+    /// There is room to send again, after a call that took less than it was given.
+    Writable(ConnectionId),
+    /// The peer's FIN was reached: what was sent before it can still be read.
+    PeerClosed(ConnectionId),
+    /// The connection is over. Its handle stays valid until it is closed.
+    Closed(ConnectionId, CloseReason),
+    /// A connection changed its state; only with
+    /// [`Config::report_states`](super::Config::report_states).
+    State {
+        /// Which connection.
+        quad: Quad,
+        /// The state that it left.
+        from: State,
+        /// The state that it entered.
+        to: State,
+    },
+}
+
+/// Which of a connection's events wait to be polled, so that each waits only once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pending(u8);
+
+impl Pending {
+    const fn bit(event: &Event) -> u8 {
+        match event {
+            Event::Readable(_) => 1,
+            Event::Writable(_) => 2,
+            Event::PeerClosed(_) => 4,
+            _ => 0,
+        }
+    }
+
+    /// Notes that `event` waits; `false` where it did before.
+    pub(super) fn insert(&mut self, event: &Event) -> bool {
+        let bit = Pending::bit(event);
+        let fresh = self.0 & bit == 0;
+        self.0 |= bit;
+        fresh
+    }
+
+    pub(super) fn remove(&mut self, event: &Event) {
+        self.0 &= !Pending::bit(event);
+    }
+}
+
+/// Events in their order. Bounded: of each kind a connection and a listener have one at
+/// most, and changes of state are left out when nobody polls.
+#[derive(Debug, Default)]
+pub(super) struct EventQueue {
+    queue: VecDeque<Event>,
+}
+
+impl EventQueue {
+    const MAX_WITH_STATES: usize = 1 << 16;
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.queue.push_back(event);
+    }
+
+    pub(super) fn push_state(&mut self, quad: Quad, from: State, to: State) {
+        if self.queue.len() < Self::MAX_WITH_STATES {
+            self.push(Event::State { quad, from, to });
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        self.queue.pop_front()
+    }
+}

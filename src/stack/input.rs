@@ -1,0 +1,161 @@
+//! What an arriving packet does.
+
+use std::net::Ipv4Addr;
+
+use super::counters::DropReason;
+use super::output::Reply;
+use super::quad::Quad;
+use super::table::{Owner, Table};
+use super::{Event, Stack};
+use crate::tcp::{ResetReply, State, Tcb};
+use crate::time::Instant;
+use crate::wire::{Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
+
+/// What a device says of a packet that it received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meta {
+    /// The device vouches for the TCP checksum, so it is not verified.
+    pub tcp_checksum_verified: bool,
+}
+
+impl Stack {
+    /// Takes in one IP packet. Whatever is wrong with it is counted by reason
+    /// ([`Counters::drops`](super::Counters::drops)); nothing is allocated for a
+    /// segment whose checksum has not been verified.
+    pub fn receive(&mut self, now: Instant, packet: &[u8], meta: Meta) {
+        self.now = self.now.max(now);
+        self.counters.packets_received += 1;
+        if let Err(reason) = self.receive_ipv4(now, packet, meta) {
+            self.counters.count_drop(reason);
+            tracing::trace!(%reason, len = packet.len(), "dropped");
+        }
+    }
+
+    fn receive_ipv4(&mut self, now: Instant, packet: &[u8], meta: Meta) -> Result<(), DropReason> {
+        let ip = Ipv4Packet::parse(packet)?;
+        if !self.config.addresses.contains(&ip.dst()) {
+            return Err(DropReason::NotForUs);
+        }
+        // RFC 1122 section 3.2.1.3; from ourselves it is a LAND attack.
+        if !is_unicast(ip.src()) || self.config.addresses.contains(&ip.src()) {
+            return Err(DropReason::BadSource);
+        }
+        if ip.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
+        match ip.protocol() {
+            IpProtocol::TCP => {
+                let tcp = if meta.tcp_checksum_verified {
+                    ip.tcp_unverified()?
+                } else {
+                    ip.tcp()?
+                };
+                self.receive_tcp(now, &TcpPacket { ip, tcp })
+            }
+            IpProtocol::ICMP => self.receive_icmp(&ip),
+            _ => Err(DropReason::UnknownProtocol),
+        }
+    }
+
+    fn receive_tcp(&mut self, now: Instant, packet: &TcpPacket<'_>) -> Result<(), DropReason> {
+        self.counters.segments_received += 1;
+        let segment = &packet.tcp;
+        if OptionSummary::tolerant(segment.option_bytes()).1.is_some() {
+            self.counters.malformed_options += 1;
+        }
+        let quad = Quad::of(packet);
+        let Some(index) = self.table.find(quad) else {
+            return self.receive_unknown(now, quad, packet);
+        };
+        let Some(entry) = self.table.at(index) else {
+            return Err(DropReason::Stray);
+        };
+        let effects = entry.tcb.receive(now, &self.config.tcp, segment);
+        self.absorb(index, effects);
+        match DropReason::of_fate(effects.fate) {
+            None => Ok(()),
+            Some(reason) => Err(reason),
+        }
+    }
+
+    /// A segment that belongs to no connection (RFC 9293 sections 3.10.7.1 and 3.10.7.2).
+    fn receive_unknown(
+        &mut self,
+        now: Instant,
+        quad: Quad,
+        packet: &TcpPacket<'_>,
+    ) -> Result<(), DropReason> {
+        let segment = &packet.tcp;
+        let flags = segment.flags();
+        if flags.rst() {
+            return Err(DropReason::Stray);
+        }
+        let listener = self.listeners.lookup(quad.dst.0, quad.dst.1);
+        let Some(listener) = listener.filter(|_| !flags.ack()) else {
+            if let Some(reset) = ResetReply::to_stray(segment) {
+                self.reply(Reply::Reset { quad, reset });
+            }
+            return Ok(());
+        };
+        if !flags.syn() || flags.fin() || quad.src.1 == 0 {
+            return Err(DropReason::Stray);
+        }
+        if self.table.len() >= self.config.max_connections {
+            return Err(DropReason::TableFull);
+        }
+        if !self.listeners.reserve(listener) {
+            return Err(DropReason::BacklogFull);
+        }
+        let iss = self.isn.generate(now, quad);
+        let tcb = Tcb::accept(&self.config.tcp, segment, iss, self.config.mss());
+        let id = self.table.insert(quad, tcb, Owner::Listener(listener));
+        self.counters.connections_accepted += 1;
+        if self.config.report_states {
+            self.events
+                .push_state(quad, State::Listen, State::SynReceived);
+        }
+        self.settle(Table::index(id));
+        Ok(())
+    }
+
+    fn receive_icmp(&mut self, ip: &Ipv4Packet<'_>) -> Result<(), DropReason> {
+        let message = ip.icmpv4()?;
+        if message.kind() != Icmpv4Type::ECHO_REQUEST || message.code() != 0 {
+            return Err(DropReason::UnhandledIcmp);
+        }
+        self.reply(Reply::Echo {
+            to: ip.src(),
+            from: ip.dst(),
+            rest: message.rest(),
+            body: message.body().into(),
+        });
+        Ok(())
+    }
+
+    /// Pushes what a user who has just accepted a connection would have missed.
+    pub(super) fn tell_what_waits(&mut self, index: u32) {
+        let Some(entry) = self.table.at(index) else {
+            return;
+        };
+        let id = entry.id(index);
+        let waits = !entry.tcb.recv_slices()[0].is_empty();
+        let ended = entry.tcb.is_at_end() || entry.tcb.state() == State::CloseWait;
+        let told = [
+            (waits || ended, Event::Readable(id)),
+            (ended, Event::PeerClosed(id)),
+        ];
+        for (happened, event) in told {
+            if happened && entry.pending.insert(&event) {
+                self.events.push(event);
+            }
+        }
+    }
+}
+
+/// Whether an address can be one host's: not this network's or this host's, not
+/// multicast, reserved or broadcast (RFC 1122 section 3.2.1.3).
+pub(super) fn is_unicast(address: Ipv4Addr) -> bool {
+    let first = address.octets()[0];
+    first != 0 && first != 127 && first < 224
+}

@@ -1,0 +1,289 @@
+//! Many connections: a TCP/IP host without I/O.
+//!
+//! A [`Stack`] is driven by four calls, the shape that sans-I/O protocol libraries
+//! share: [`receive`](Stack::receive) takes a packet in, [`poll_transmit`](Stack::poll_transmit)
+//! gives one out, [`poll_timeout`](Stack::poll_timeout) and
+//! [`handle_timeout`](Stack::handle_timeout) are for the time. What happened is told by
+//! [`poll_event`](Stack::poll_event); what is wanted is said by handle: listen, accept,
+//! connect, send, recv, shutdown, close, abort. The same calls at the same times give
+//! the same bytes: all randomness comes from [`Config::secret`].
+//!
+//! ```
+//! use std::net::{Ipv4Addr, SocketAddrV4};
+//! use zerotcp::stack::{Config, Event, Listen, Meta, Stack};
+//! use zerotcp::time::Instant;
+//!
+//! let (left, right) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+//! let mut client = Stack::new(Config::seeded(left, 1));
+//! let mut server = Stack::new(Config::seeded(right, 2));
+//! let listener = server.listen(Listen::port(7))?;
+//!
+//! let now = Instant::ZERO;
+//! let connection = client.connect(now, SocketAddrV4::new(right, 7)).unwrap();
+//! client.send(connection, b"hello").unwrap();
+//! let mut buffer = [0; 1500];
+//! // The network: what one gives out, the other takes in.
+//! for _ in 0..3 {
+//!     while let Some(transmit) = client.poll_transmit(now, &mut buffer) {
+//!         server.receive(now, &buffer[..transmit.len], Meta::default());
+//!     }
+//!     while let Some(transmit) = server.poll_transmit(now, &mut buffer) {
+//!         client.receive(now, &buffer[..transmit.len], Meta::default());
+//!     }
+//! }
+//! assert!(matches!(server.poll_event(), Some(Event::Incoming(l)) if l == listener));
+//! let accepted = server.accept(listener).unwrap();
+//! let len = server.recv(accepted, &mut buffer).unwrap();
+//! assert_eq!(&buffer[..len], b"hello");
+//! # Ok::<(), zerotcp::stack::ListenError>(())
+//! ```
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `calls` | what the user says: listen, accept, connect, send, recv, close |
+//! | `input` | what an arriving packet does |
+//! | `output` | which packet goes out next |
+//! | `table` | connections by [`Quad`] and by handle |
+//! | `listener` | who waits for connections, and the queue of each |
+//! | `isn` | initial sequence numbers, RFC 6528 |
+//! | `wheel` | when each connection next wants a look |
+//! | `event` | what the stack tells its user |
+//! | `counters` | what it counts, and why it drops |
+
+mod calls;
+mod config;
+mod counters;
+mod event;
+mod input;
+mod isn;
+mod listener;
+mod output;
+mod quad;
+mod table;
+mod wheel;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+pub use self::calls::{ConnectError, SocketError};
+pub use self::config::Config;
+pub use self::counters::{Counters, DropReason};
+pub use self::event::Event;
+use self::event::EventQueue;
+pub use self::input::Meta;
+use self::isn::IsnGenerator;
+use self::listener::Listeners;
+pub use self::listener::{Listen, ListenError, ListenerId};
+use self::output::Reply;
+pub use self::output::Transmit;
+pub use self::quad::Quad;
+pub use self::table::ConnectionId;
+use self::table::{Owner, Table};
+use self::wheel::TimerWheel;
+use crate::tcp::{CloseReason, Effects};
+use crate::time::Instant;
+
+/// A TCP/IP host: addresses, connections, listeners. See the [module](self).
+#[derive(Debug)]
+pub struct Stack {
+    config: Config,
+    /// The time of the latest call that was told it.
+    now: Instant,
+    table: Table,
+    listeners: Listeners,
+    isn: IsnGenerator,
+    wheel: TimerWheel,
+    /// Connections that may have something to send, each once.
+    ready: VecDeque<u32>,
+    /// How many segments the one in front has sent in a row.
+    burst: u32,
+    /// Packets of no connection: resets, echo replies.
+    replies: VecDeque<Reply>,
+    events: EventQueue,
+    counters: Counters,
+}
+
+impl Stack {
+    /// A host without connections or listeners.
+    pub fn new(config: Config) -> Stack {
+        Stack {
+            now: Instant::ZERO,
+            table: Table::new(config.derive_key(b"table")),
+            listeners: Listeners::default(),
+            isn: IsnGenerator::new(config.derive_key(b"isn")),
+            wheel: TimerWheel::default(),
+            ready: VecDeque::new(),
+            burst: 0,
+            replies: VecDeque::new(),
+            events: EventQueue::default(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the stack has counted since it began.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many connections there are, those in TIME-WAIT included.
+    pub fn connection_count(&self) -> usize {
+        self.table.open_count()
+    }
+
+    /// What happened next, if anything did. Events of connections that their user has
+    /// closed in the meantime are left out.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            let event = self.events.pop()?;
+            let connection = match event {
+                Event::Readable(id) | Event::Writable(id) | Event::PeerClosed(id) => id,
+                Event::Connected(id) | Event::Closed(id, _) => id,
+                Event::Incoming(listener) => {
+                    self.listeners.note_told(listener);
+                    return Some(event);
+                }
+                Event::State { .. } => return Some(event),
+            };
+            if let Some(entry) = self.table.entry_mut(connection) {
+                entry.pending.remove(&event);
+                return Some(event);
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Stack::handle_timeout) is due; `None` where no timer runs.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    /// Does what has fallen due by `now`: retransmissions, delayed acknowledgments,
+    /// ends of TIME-WAIT. Packets that follow come from
+    /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        while let Some(index) = self.wheel.expire(now) {
+            let Some(entry) = self.table.at(index) else {
+                continue;
+            };
+            if entry.tcb.deadline() <= now {
+                let effects = entry.tcb.handle_timeout(now, &self.config.tcp);
+                self.absorb(index, effects);
+            } else {
+                // The deadline has moved since it was entered: the wheel learns it now.
+                self.settle(index);
+            }
+        }
+    }
+
+    /// Follows up what a call to a TCB brought about.
+    fn absorb(&mut self, index: u32, effects: Effects) {
+        let Some(entry) = self.table.at(index) else {
+            return;
+        };
+        let (quad, id, owner) = (entry.quad, entry.id(index), entry.owner);
+        entry.handshake_done |= effects.connected;
+        if self.config.report_states {
+            for (from, to) in effects.transitions() {
+                self.events.push_state(quad, from, to);
+            }
+        }
+        if effects.connected {
+            self.counters.connections_established += 1;
+            match owner {
+                Owner::Listener(listener) => {
+                    if self.listeners.note_established(listener, id) {
+                        self.events.push(Event::Incoming(listener));
+                    }
+                }
+                Owner::User => self.events.push(Event::Connected(id)),
+                Owner::Nobody => {}
+            }
+            tracing::debug!(%quad, "established");
+        }
+        if owner == Owner::User {
+            let told = [
+                (effects.readable, Event::Readable(id)),
+                (effects.writable, Event::Writable(id)),
+                (effects.peer_closed, Event::PeerClosed(id)),
+            ];
+            for (happened, event) in told {
+                if happened && entry.pending.insert(&event) {
+                    self.events.push(event);
+                }
+            }
+        }
+        if let Some(reset) = effects.reset {
+            self.reply(Reply::Reset { quad, reset });
+        }
+        if let Some(reason) = effects.closed {
+            self.note_closed(index, reason);
+        }
+        self.settle(index);
+    }
+
+    /// The connection is in CLOSED: its quad is free again.
+    fn note_closed(&mut self, index: u32, reason: CloseReason) {
+        let Some(entry) = self.table.at(index) else {
+            return;
+        };
+        let (quad, id) = (entry.quad, entry.id(index));
+        entry.close_reason = Some(reason);
+        tracing::debug!(%quad, ?reason, "closed");
+        match entry.owner {
+            Owner::User => self.events.push(Event::Closed(id, reason)),
+            Owner::Listener(listener) => {
+                self.listeners.note_gone(listener, id, entry.handshake_done);
+                entry.owner = Owner::Nobody;
+            }
+            Owner::Nobody => {}
+        }
+        match reason {
+            CloseReason::Reset | CloseReason::Refused => self.counters.connections_reset += 1,
+            CloseReason::TimedOut => self.counters.connections_timed_out += 1,
+            CloseReason::Aborted => self.counters.connections_aborted += 1,
+            CloseReason::Finished => self.counters.connections_finished += 1,
+        }
+        self.table.free_quad(index);
+    }
+
+    /// Enters the connection where it belongs after its TCB changed: among those that
+    /// may have something to send and in the timer wheel, or nowhere if it is over.
+    fn settle(&mut self, index: u32) {
+        let Some(entry) = self.table.at(index) else {
+            return;
+        };
+        let over = entry.close_reason.is_some();
+        if over && entry.owner == Owner::Nobody {
+            // Its number may linger in `ready`, where it is passed over.
+            self.wheel.cancel(index);
+            self.table.remove(index);
+            return;
+        }
+        if !entry.queued && !over {
+            entry.queued = true;
+            self.ready.push_back(index);
+        }
+        // Lazily: an entry that comes too early finds out when it is due.
+        self.wheel.schedule_by(index, entry.tcb.deadline());
+    }
+
+    /// Queues a packet of no connection, if there is room: who asked will ask again.
+    fn reply(&mut self, reply: Reply) {
+        /// Bounds what a flood of strays can make us hold.
+        const MAX_REPLIES: usize = 256;
+        if self.replies.len() < MAX_REPLIES {
+            self.replies.push_back(reply);
+        } else {
+            self.counters.count_drop(DropReason::RepliesFull);
+        }
+    }
+}

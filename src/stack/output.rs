@@ -1,0 +1,153 @@
+//! Which packet goes out next.
+
+use std::net::Ipv4Addr;
+
+use super::Stack;
+use super::counters::DropReason;
+use super::quad::Quad;
+use crate::tcp::ResetReply;
+use crate::time::Instant;
+use crate::wire::{
+    BuildError, Icmpv4Builder, Icmpv4Type, SegmentFields, SegmentTemplate, TcpFlags, TcpOption,
+};
+
+/// A packet that was written to the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// Its length, in bytes.
+    pub len: usize,
+}
+
+/// A packet of no connection that waits to be sent.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// To the source of `quad`.
+    Reset { quad: Quad, reset: ResetReply },
+    /// An answer to a ping.
+    Echo {
+        to: Ipv4Addr,
+        from: Ipv4Addr,
+        rest: [u8; 4],
+        body: Box<[u8]>,
+    },
+}
+
+impl Stack {
+    /// Writes the next IP packet to send to the start of `buffer`, which holds at least
+    /// [`Config::mtu`](super::Config::mtu) bytes; `None` where there is nothing to send.
+    ///
+    /// To be called until it gives `None` after packets, timeouts and user calls.
+    /// Acknowledgments of all that was received before are merged (MUST-58).
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        /// Segments in a row before the next connection has its turn.
+        const MAX_BURST: u32 = 16;
+
+        self.now = self.now.max(now);
+        while let Some(reply) = self.replies.pop_front() {
+            match self.write_reply(&reply, buffer) {
+                Ok(len) => return Some(self.sent(len)),
+                Err(_) => self.counters.count_drop(DropReason::TransmitTooLong),
+            }
+        }
+        while let Some(index) = self.ready.front().copied() {
+            let Some(entry) = self.table.at(index).filter(|entry| entry.queued) else {
+                self.next_ready();
+                continue;
+            };
+            let Some(outgoing) = entry.tcb.poll_transmit(now, &self.config.tcp) else {
+                entry.queued = false;
+                let deadline = entry.tcb.deadline();
+                self.wheel.schedule_by(index, deadline);
+                self.next_ready();
+                continue;
+            };
+            self.burst += 1;
+            // In the order in which Linux sends them, and so do middleboxes expect them.
+            let mut options = [TcpOption::NoOperation; 3];
+            let mut count = 0;
+            if let Some(mss) = outgoing.mss {
+                options[0] = TcpOption::MaximumSegmentSize(mss);
+                count = 1;
+            }
+            if let Some(shift) = outgoing.window_scale {
+                options[2] = TcpOption::WindowScale(shift);
+                count = 3;
+            }
+            let template = template(entry.quad, self.config.ttl);
+            let written = template.write(
+                buffer,
+                &outgoing.fields,
+                &options[..count],
+                outgoing.payload,
+            );
+            let again = outgoing.is_retransmission;
+            let deadline = entry.tcb.deadline();
+            self.wheel.schedule_by(index, deadline);
+            if self.burst >= MAX_BURST {
+                self.next_ready();
+                self.ready.push_back(index);
+            }
+            match written {
+                Ok(len) => {
+                    self.counters.segments_sent += 1;
+                    self.counters.retransmissions += u64::from(again);
+                    return Some(self.sent(len));
+                }
+                // It is as good as lost, and will be sent again.
+                Err(_) => self.counters.count_drop(DropReason::TransmitTooLong),
+            }
+        }
+        None
+    }
+
+    fn next_ready(&mut self) {
+        self.ready.pop_front();
+        self.burst = 0;
+    }
+
+    fn sent(&mut self, len: usize) -> Transmit {
+        self.counters.packets_sent += 1;
+        Transmit { len }
+    }
+
+    fn write_reply(&mut self, reply: &Reply, buffer: &mut [u8]) -> Result<usize, BuildError> {
+        match reply {
+            Reply::Reset { quad, reset } => {
+                let flags = match reset.ack {
+                    Some(_) => TcpFlags::RST | TcpFlags::ACK,
+                    None => TcpFlags::RST,
+                };
+                let fields = SegmentFields {
+                    seq: reset.seq,
+                    ack: reset.ack.unwrap_or_default(),
+                    flags,
+                    ..SegmentFields::default()
+                };
+                let template = template(*quad, self.config.ttl);
+                let len = template.write(buffer, &fields, &[], [&[], &[]])?;
+                self.counters.segments_sent += 1;
+                self.counters.resets_sent += 1;
+                Ok(len)
+            }
+            Reply::Echo {
+                to,
+                from,
+                rest,
+                body,
+            } => {
+                let len = Icmpv4Builder::new(*from, *to, Icmpv4Type::ECHO_REPLY, 0)
+                    .rest(*rest)
+                    .write(buffer, body)?;
+                self.counters.echo_replies += 1;
+                Ok(len)
+            }
+        }
+    }
+}
+
+/// For packets from this host to the peer.
+fn template(quad: Quad, ttl: u8) -> SegmentTemplate {
+    SegmentTemplate::new(quad.local(), quad.peer(), ttl, 0)
+}

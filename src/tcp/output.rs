@@ -1,0 +1,294 @@
+//! What is to be sent next, and what a timer does.
+
+use super::config::Config;
+use super::state::State;
+use super::tcb::{AckDue, CloseReason, Effects, Tcb};
+use super::timers::Timer;
+use crate::time::Instant;
+use crate::wire::{SegmentFields, SeqNumber, TcpFlags};
+
+/// A segment to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The fields of its header.
+    pub fields: SegmentFields,
+    /// On a SYN, the MSS option's value: what this end can receive, in octets of text.
+    pub mss: Option<u16>,
+    /// On a SYN, the window scale option's value, if there is to be one.
+    pub window_scale: Option<u8>,
+    /// Its text, in two pieces.
+    pub payload: [&'a [u8]; 2],
+    /// Whether it was sent before.
+    pub is_retransmission: bool,
+}
+
+/// Which numbers a segment takes.
+struct Span {
+    seq: SeqNumber,
+    /// Octets of text.
+    len: u32,
+    fin: bool,
+}
+
+impl Tcb {
+    /// The next segment to send at `now`, if there is one; it counts as sent.
+    pub fn poll_transmit(&mut self, now: Instant, config: &Config) -> Option<Outgoing<'_>> {
+        match self.state {
+            State::Closed | State::Listen => None,
+            State::SynSent | State::SynReceived => self.send_syn(now, config),
+            _ => {
+                let span = match self.next_text(now, config) {
+                    Some(span) => span,
+                    None if self.ack_due == AckDue::Now => Span {
+                        seq: self.snd.nxt,
+                        len: 0,
+                        fin: false,
+                    },
+                    None => return None,
+                };
+                Some(self.send_span(now, config, span))
+            }
+        }
+    }
+
+    fn send_syn(&mut self, now: Instant, config: &Config) -> Option<Outgoing<'_>> {
+        let answers = self.state == State::SynReceived;
+        if self.snd.cursor != self.snd.iss {
+            if self.ack_due != AckDue::Now {
+                return None;
+            }
+            let span = Span {
+                seq: self.snd.nxt,
+                len: 0,
+                fin: false,
+            };
+            return Some(self.send_span(now, config, span));
+        }
+        let is_retransmission = self.snd.nxt != self.snd.iss;
+        self.snd.cursor = self.snd.iss + 1;
+        self.snd.nxt = self.snd.cursor;
+        self.timing = (!is_retransmission).then_some((self.snd.nxt, now));
+        let due = now + self.rto(config);
+        self.timers.set(Timer::Retransmit, due);
+        self.ack_due = AckDue::No;
+        let (flags, ack) = if answers {
+            (TcpFlags::SYN | TcpFlags::ACK, self.rcv.nxt)
+        } else {
+            (TcpFlags::SYN, SeqNumber(0))
+        };
+        // In an answer only if the peer's SYN had it; `synchronize` has seen to that.
+        // A shift of zero is worth sending: it lets the peer scale its own.
+        let scaled = !answers || self.rcv.shift > 0 || self.snd.shift > 0;
+        Some(Outgoing {
+            fields: SegmentFields {
+                seq: self.snd.iss,
+                ack,
+                flags,
+                // Not scaled on a SYN (RFC 7323 section 2.2).
+                window: config.receive_window().min(u16::MAX.into()) as u16,
+                ..SegmentFields::default()
+            },
+            mss: Some(self.rcv.mss),
+            window_scale: scaled.then_some(self.rcv.shift),
+            payload: [&[], &[]],
+            is_retransmission,
+        })
+    }
+
+    /// Which text or FIN may go out now.
+    fn next_text(&mut self, now: Instant, config: &Config) -> Option<Span> {
+        if matches!(self.state, State::FinWait2 | State::TimeWait) {
+            // Our FIN is acknowledged: there is no more.
+            return None;
+        }
+        let text_end = self.text_end();
+        let mss = u32::from(self.snd.mss);
+        if core::mem::take(&mut self.retransmit_first) && self.flight() > 0 {
+            let seq = self.snd.una;
+            let len = self.send_buffer.len().min(mss as usize) as u32;
+            let len = len.min(self.snd.nxt - seq);
+            let fin = self.fin_sent && seq + len == text_end;
+            self.timing = None;
+            return Some(Span { seq, len, fin });
+        }
+
+        let seq = self.snd.cursor;
+        // The FIN's number is that of the text's end.
+        let fin_goes = self.fin_queued && seq <= text_end;
+        let unsent = if seq < text_end { text_end - seq } else { 0 };
+        if unsent == 0 && !fin_goes {
+            return None;
+        }
+        // How much the peer's window and the network's hold.
+        let window = self.snd.wnd.min(self.congestion.window());
+        let in_flight = seq - self.snd.una;
+        let usable = window.saturating_sub(in_flight);
+        if core::mem::take(&mut self.probe) {
+            // At least one octet, or the FIN (RFC 9293 section 3.8.6.1).
+            let len = unsent.min(mss).min(usable.max(1));
+            let fin = unsent == 0;
+            return Some(Span { seq, len, fin });
+        }
+        let len = unsent.min(mss).min(usable);
+        let fin = fin_goes && len == unsent && usable > len;
+        // Silly-window avoidance and Nagle (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
+        let worth_sending = fin
+            || len == mss
+            || (len > 0 && seq < self.snd.nxt)
+            || (len > 0 && len == unsent && (self.flight() == 0 || !config.nagle))
+            || (len > 0 && len >= self.snd.max_wnd / 2);
+        if worth_sending {
+            return Some(Span { seq, len, fin });
+        }
+        // Nothing in flight will bring an acknowledgment: only a probe can.
+        if in_flight == 0 && !self.timers.is_set(Timer::Persist) {
+            self.timers.stop(Timer::Retransmit);
+            self.set_persist_timer(now, config);
+        }
+        None
+    }
+
+    fn send_span(&mut self, now: Instant, config: &Config, span: Span) -> Outgoing<'_> {
+        let Span { seq, len, fin } = span;
+        let takes = len + u32::from(fin);
+        let end = seq + takes;
+        let is_retransmission = takes > 0 && seq < self.snd.nxt;
+        if takes > 0 {
+            let is_probe = self.timers.is_set(Timer::Persist);
+            if is_retransmission {
+                // Karn's rule (RFC 6298 section 3).
+                self.timing = None;
+            } else if self.timing.is_none() && !is_probe {
+                self.timing = Some((end, now));
+            }
+            self.snd.nxt = self.snd.nxt.max(end);
+            self.snd.cursor = self.snd.cursor.max(end);
+            self.fin_sent |= fin;
+            // RFC 6298 section 5.1; a probe has a timer of its own.
+            if !is_probe && !self.timers.is_set(Timer::Retransmit) {
+                let due = now + self.rto(config);
+                self.timers.set(Timer::Retransmit, due);
+            }
+        }
+
+        let mut flags = TcpFlags::ACK;
+        if fin {
+            flags |= TcpFlags::FIN;
+        }
+        // The last of what the user has queued (MUST-61).
+        if len > 0 && seq + len == self.text_end() {
+            flags |= TcpFlags::PSH;
+        }
+        let window = self.window_field(config);
+        self.ack_due = AckDue::No;
+        self.rcv.unacknowledged = 0;
+        self.timers.stop(Timer::DelayedAck);
+        let offset = (seq - self.snd.una) as usize;
+        Outgoing {
+            fields: SegmentFields {
+                seq,
+                ack: self.rcv.nxt,
+                flags,
+                window,
+                ..SegmentFields::default()
+            },
+            mss: None,
+            window_scale: None,
+            payload: match len {
+                0 => [&[], &[]],
+                _ => self.send_buffer.slices(offset, len as usize),
+            },
+            is_retransmission,
+        }
+    }
+
+    /// By how many octets the right edge of the window may move; zero where that is
+    /// too little to be worth it (RFC 9293 section 3.8.6.2.2).
+    pub(super) fn window_gain(&self, config: &Config) -> u32 {
+        let capacity = config.receive_window();
+        let free = capacity.saturating_sub(self.receive_buffer.len() as u32);
+        let offered = self.rcv.edge - self.rcv.nxt;
+        let gain = free.saturating_sub(offered);
+        if gain >= (capacity / 2).min(self.rcv.mss.into()) {
+            gain
+        } else {
+            0
+        }
+    }
+
+    /// The window field to send, and the right edge moves to what it says.
+    fn window_field(&mut self, config: &Config) -> u16 {
+        let offered = self.rcv.edge - self.rcv.nxt;
+        let shift = self.rcv.shift;
+        let mut field = (offered + self.window_gain(config)) >> shift;
+        if field << shift < offered {
+            // Rounding must not take back what was offered (RFC 7323 section 2.4).
+            field += 1;
+        }
+        let field = field.min(u16::MAX.into());
+        self.rcv.edge = self.rcv.edge.max(self.rcv.nxt + (field << shift));
+        // Bounded to 16 bits a line above.
+        field as u16
+    }
+
+    /// Does what has fallen due.
+    pub fn handle_timeout(&mut self, now: Instant, config: &Config) -> Effects {
+        let mut effects = Effects::default();
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::Retransmit => self.on_retransmission_timeout(config, &mut effects),
+                Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
+                Timer::DelayedAck => self.ack_due = AckDue::Now,
+                Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
+            }
+        }
+        effects
+    }
+
+    /// RFC 6298 sections 5.4 to 5.7.
+    fn on_retransmission_timeout(&mut self, config: &Config, effects: &mut Effects) {
+        let limit = match self.state {
+            State::SynSent => config.max_syn_retransmissions,
+            State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
+            State::SynReceived => config.max_syn_retransmissions,
+            _ => config.max_retransmissions,
+        };
+        if self.retries >= limit {
+            // R2 (RFC 9293 section 3.8.3).
+            self.finish(CloseReason::TimedOut, effects);
+            return;
+        }
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            self.rtt.note_syn_lost();
+        } else {
+            let (mss, flight) = (u32::from(self.snd.mss), self.flight());
+            self.congestion.on_timeout(flight, mss, self.retries > 0);
+            self.recovery.on_timeout(self.snd.nxt);
+        }
+        self.retries += 1;
+        self.rtt.back_off();
+        self.timing = None;
+        self.retransmit_first = false;
+        self.snd.cursor = self.snd.una;
+    }
+
+    /// RFC 9293 section 3.8.6.1: the connection stays open as long as probes are answered.
+    fn on_persist_timeout(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
+        if self.retries >= config.max_retransmissions {
+            self.finish(CloseReason::TimedOut, effects);
+            return;
+        }
+        self.retries += 1;
+        self.probes = self.probes.saturating_add(1);
+        self.snd.cursor = self.snd.una;
+        self.probe = true;
+        self.set_persist_timer(now, config);
+    }
+
+    /// The first probe after one RTO (SHLD-29), further ones at growing gaps (SHLD-30).
+    fn set_persist_timer(&mut self, now: Instant, config: &Config) {
+        let gap = self.rto(config).saturating_mul(1 << self.probes.min(16));
+        self.timers
+            .set(Timer::Persist, now + gap.min(config.max_rto));
+    }
+}
