@@ -39,11 +39,10 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     let tun = Tun::create(&args.tun_config()).map_err(Failure::from_display)?;
     let link = link::build(tun, &args)?;
 
-    let mut stack = Stack::new(Config {
-        mtu: args.mtu,
-        report_states: args.trace,
-        ..Config::new(args.address)
-    });
+    let mut config = Config::new(args.address);
+    config.mtu = args.mtu;
+    config.report_states = args.trace;
+    let mut stack = Stack::new(config);
     let mut server = Server::default();
     for (listen, service) in args.services() {
         server

@@ -2,7 +2,7 @@
 
 use zerotcp::stack::{ConnectionId, SocketError, Stack};
 
-use super::server::{Progress, skip_input};
+use super::server::{Progress, discard};
 
 /// The printable ASCII characters, space to tilde: the ring that the lines are cut from.
 const RING: usize = 95;
@@ -29,7 +29,7 @@ impl Chargen {
         stack: &mut Stack,
         id: ConnectionId,
     ) -> Result<Progress, SocketError> {
-        if skip_input(stack, id)? {
+        if discard(stack, id) == Progress::Done {
             return Ok(Progress::Done);
         }
         loop {

@@ -16,12 +16,10 @@ pub fn advance(
         let wanted = stack.send_room(id).clamp(1, scratch.len());
         let count = peek(stack.recv_slices(id), &mut scratch[..wanted]);
         if count == 0 {
-            return match stack.recv(id, &mut [0]) {
-                Err(SocketError::WouldBlock) => Ok(Progress::Open),
-                Err(error) => Err(error),
-                // There is nothing to read: this is the end.
-                Ok(_) => Ok(Progress::Done),
-            };
+            return Ok(match stack.is_at_end(id) {
+                true => Progress::Done,
+                false => Progress::Open,
+            });
         }
         match stack.send(id, &scratch[..count]) {
             Ok(sent) => stack.consume(id, sent),

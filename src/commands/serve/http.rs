@@ -4,7 +4,7 @@ mod message;
 
 use zerotcp::stack::{ConnectionId, SocketError, Stack};
 
-use super::server::{Progress, skip_input};
+use super::server::{Progress, discard};
 use message::{HEAD_MAX, Outcome};
 
 /// Bytes of a request's body that are read and thrown away to keep the connection. Where more
@@ -69,10 +69,7 @@ impl Http {
     ) -> Result<Progress, SocketError> {
         loop {
             if self.stage == Stage::Lingering {
-                return skip_input(stack, id).map(|at_end| match at_end {
-                    true => Progress::Done,
-                    false => Progress::Open,
-                });
+                return Ok(discard(stack, id));
             }
             if !self.send_output(stack, id)? {
                 return Ok(Progress::Open);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use zerotcp::stack::{ConnectionId, Event, Listen, ListenError, ListenerId, SocketError, Stack};
+use zerotcp::stack::{ConnectionId, Event, Listen, ListenError, ListenerId, Stack};
 use zerotcp::time::Instant;
 
 use super::chargen::Chargen;
@@ -51,7 +51,6 @@ pub struct Server {
     /// When web clients are next looked over.
     next_look: Instant,
     scratch: Box<[u8]>,
-    stopping: bool,
 }
 
 /// One connection of a service.
@@ -79,7 +78,6 @@ impl Default for Server {
             sessions: HashMap::new(),
             next_look: Instant::ZERO,
             scratch: vec![0; SCRATCH].into(),
-            stopping: false,
         }
     }
 }
@@ -136,7 +134,9 @@ impl Server {
     /// Ends all connections in good order: what was sent is still delivered, and what comes is
     /// thrown away until the peer has closed too. New ones are refused.
     pub fn shut_down(&mut self, stack: &mut Stack) {
-        self.stopping = true;
+        for (listener, _) in self.services.drain() {
+            stack.unlisten(listener);
+        }
         let ids: Vec<ConnectionId> = self.sessions.keys().copied().collect();
         for id in ids {
             // An error says that the connection is over already; its event will come.
@@ -154,11 +154,10 @@ impl Server {
     }
 
     fn accept(&mut self, stack: &mut Stack, listener: ListenerId) {
+        let Some(&service) = self.services.get(&listener) else {
+            return;
+        };
         while let Some(id) = stack.accept(listener) {
-            let Some(service) = self.services.get(&listener).filter(|_| !self.stopping) else {
-                stack.abort(id);
-                continue;
-            };
             let session = match service {
                 Service::Echo => Session::Echo,
                 Service::Discard => Session::Discard,
@@ -177,10 +176,7 @@ impl Server {
         };
         let progress = match session {
             Session::Echo => echo::advance(stack, id, &mut self.scratch),
-            Session::Discard => skip_input(stack, id).map(|at_end| match at_end {
-                true => Progress::Done,
-                false => Progress::Open,
-            }),
+            Session::Discard => Ok(discard(stack, id)),
             Session::Chargen(chargen) => chargen.advance(stack, id),
             Session::Http(http) => http.advance(stack, id),
         };
@@ -198,20 +194,11 @@ impl Server {
     }
 }
 
-/// Throws away what has come. Says whether it was the end.
-pub fn skip_input(stack: &mut Stack, id: ConnectionId) -> Result<bool, SocketError> {
-    loop {
-        let [first, second] = stack.recv_slices(id);
-        let unread = first.len() + second.len();
-        if unread > 0 {
-            stack.consume(id, unread);
-            continue;
-        }
-        return match stack.recv(id, &mut [0]) {
-            Err(SocketError::WouldBlock) => Ok(false),
-            Err(error) => Err(error),
-            // There is nothing to read: this is the end.
-            Ok(_) => Ok(true),
-        };
+/// Throws away what has come. At the end of it the session is done.
+pub fn discard(stack: &mut Stack, id: ConnectionId) -> Progress {
+    stack.consume(id, usize::MAX);
+    match stack.is_at_end(id) {
+        true => Progress::Done,
+        false => Progress::Open,
     }
 }
