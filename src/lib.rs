@@ -58,6 +58,8 @@
 
 #[cfg(feature = "std")]
 pub mod device;
+#[cfg(all(feature = "tun", target_os = "linux"))]
+pub mod socket;
 #[cfg(feature = "std")]
 pub mod stack;
 #[cfg(feature = "std")]
