@@ -157,6 +157,7 @@ fn the_peer_closes_first() {
     s.inject(". 7 ack 5");
     assert_eq!(s.state(), State::Closed);
     assert_eq!(s.stack.connection_count(), 0);
+    assert_eq!(s.stack.counters().drops().count(), 0);
     assert_eq!(s.stack.send(id, b"x"), Err(SocketError::NoSuchConnection));
 }
 
