@@ -1,2 +1,11 @@
 //! The `zerotcp` command.
-fn main() {}
+
+#![deny(unsafe_code)]
+
+mod commands;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::main()
+}

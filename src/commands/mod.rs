@@ -1,0 +1,37 @@
+//! The command line: one file a subcommand.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A TCP/IP stack in user space.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Runs the command that the command line names.
+pub fn main() -> ExitCode {
+    let result: Result<ExitCode, Failure> = match Cli::parse().command {};
+    result.unwrap_or_else(|failure| {
+        eprintln!("zerotcp: {failure}");
+        ExitCode::from(2)
+    })
+}
+
+/// Why a command could not do its work: one line that says what was wrong, where,
+/// and what would be right. The exit code is 2.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
