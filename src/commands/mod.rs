@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand.
 
+mod validate;
+
 use std::fmt;
 use std::process::ExitCode;
 
@@ -14,11 +16,15 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Validate(validate::Validate),
+}
 
 /// Runs the command that the command line names.
 pub fn main() -> ExitCode {
-    let result: Result<ExitCode, Failure> = match Cli::parse().command {};
+    let result: Result<ExitCode, Failure> = match Cli::parse().command {
+        Command::Validate(args) => validate::run(&args),
+    };
     result.unwrap_or_else(|failure| {
         eprintln!("zerotcp: {failure}");
         ExitCode::from(2)
