@@ -49,6 +49,8 @@ pub(super) struct ReceiveSpace {
     pub(super) shift: u8,
     /// The MSS that we announce.
     pub(super) mss: u16,
+    /// Whether the peer understands SACK; before its SYN has come, whether we offer it.
+    pub(super) sack_permitted: bool,
     /// The largest text seen in a segment: what counts as full-sized.
     pub(super) largest: u16,
     /// Octets received since the last acknowledgment.
@@ -246,6 +248,7 @@ impl Tcb {
                 irs: SeqNumber(0),
                 shift: 0,
                 mss,
+                sack_permitted: true,
                 largest: Tcb::DEFAULT_MSS,
                 unacknowledged: 0,
                 fin: None,
@@ -296,6 +299,7 @@ impl Tcb {
             // Only if both sent it (RFC 7323 section 2.2).
             None => (self.snd.shift, self.rcv.shift) = (0, 0),
         }
+        self.rcv.sack_permitted = options.sack_permitted;
         self.congestion = Congestion::new(self.snd.mss.into());
         self.set_send_window(syn.window().into(), syn);
     }
