@@ -69,3 +69,8 @@ pub mod tcp;
 #[cfg(feature = "std")]
 pub mod time;
 pub mod wire;
+
+/// The README's code is tested with that of the documentation.
+#[cfg(all(doctest, feature = "tun"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -350,7 +350,9 @@ impl Tcb {
     /// Moves octets that arrived in order into `out` and returns how many.
     pub fn recv(&mut self, config: &Config, out: &mut [u8]) -> usize {
         let count = self.receive_buffer.read(out);
-        self.note_read(config);
+        if count > 0 {
+            self.note_read(config);
+        }
         count
     }
 
@@ -362,7 +364,9 @@ impl Tcb {
     /// Drops `count` octets from the front of the unread ones, or as many as there are.
     pub fn consume(&mut self, config: &Config, count: usize) {
         self.receive_buffer.consume(count);
-        self.note_read(config);
+        if count > 0 {
+            self.note_read(config);
+        }
     }
 
     /// Whether all that the peer sent before its FIN has been read.
