@@ -128,6 +128,35 @@ fn text_out_of_order_is_put_in_order() {
 }
 
 #[test]
+fn each_segment_out_of_order_has_its_own_acknowledgment() {
+    let (mut s, id) = Script::established(65535);
+    s.send(id, 1000);
+    s.expect("P. 1:1001 ack 1");
+    // Three arrive before anything is sent; the peer's fast retransmit waits for three.
+    s.send(id, 1000);
+    for segment in [". 21:41 ack 1", ". 41:61 ack 1", ". 81:91 ack 1"] {
+        s.inject(segment);
+    }
+    for _ in 0..3 {
+        s.expect(". 1001 ack 1");
+    }
+    s.inject(". 1 ack 1001");
+    s.expect("P. 1001:2001 ack 1");
+    s.expect_nothing();
+    // With the gap filled there is nothing left to duplicate.
+    s.inject(". 91:99 ack 1001");
+    s.inject(". 1:21 ack 1001");
+    s.expect(". 2001 ack 61");
+    s.expect_nothing();
+    // The first of these acknowledges new text, the second says the same again.
+    s.inject(". 61:71 ack 1001");
+    s.inject(". 99:101 ack 1001");
+    s.expect(". 2001 ack 71");
+    s.expect(". 2001 ack 71");
+    s.expect_nothing();
+}
+
+#[test]
 fn runs_out_of_order_are_bounded() {
     let mut s = Script::with(|config| config.tcp.max_out_of_order_runs = 3);
     s = s.establish(65535).0;
