@@ -160,6 +160,35 @@ fn a_peer_that_understands_it_is_told_what_came_ahead_of_its_turn() {
 }
 
 #[test]
+fn a_peer_without_sack_has_an_acknowledgment_for_each_segment_out_of_order() {
+    let (mut s, id) = Script::established(65535);
+    s.send(id, 1000);
+    s.expect("P. 1:1001 ack 1");
+    // Three arrive before anything is sent; the peer's fast retransmit waits for three.
+    s.send(id, 1000);
+    for segment in [". 21:41 ack 1", ". 41:61 ack 1", ". 81:91 ack 1"] {
+        s.inject(segment);
+    }
+    for _ in 0..3 {
+        s.expect(". 1001 ack 1");
+    }
+    s.inject(". 1 ack 1001");
+    s.expect("P. 1001:2001 ack 1");
+    s.expect_nothing();
+    // With the gap filled there is nothing left to duplicate.
+    s.inject(". 91:99 ack 1001");
+    s.inject(". 1:21 ack 1001");
+    s.expect(". 2001 ack 61");
+    s.expect_nothing();
+    // The first of these acknowledges new text, the second says the same again.
+    s.inject(". 61:71 ack 1001");
+    s.inject(". 99:101 ack 1001");
+    s.expect(". 2001 ack 71");
+    s.expect(". 2001 ack 71");
+    s.expect_nothing();
+}
+
+#[test]
 fn runs_out_of_order_are_bounded() {
     let mut s = Script::with(|config| config.tcp.max_out_of_order_runs = 3);
     s = s.establish(65535).0;

@@ -380,7 +380,12 @@ impl Tcb {
         let offset = self.receive_buffer.len() + (left - self.rcv.nxt) as usize;
         if left != self.rcv.nxt {
             // Ahead of its turn: the peer learns at once what is missing (MAY-13).
-            self.ack_due = AckDue::Now;
+            if self.rcv.sack_permitted {
+                // One tells all (RFC 2018).
+                self.ack_due = AckDue::Now;
+            } else {
+                self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
+            }
             let limit = config.max_out_of_order_runs;
             if !self.reassembly.insert(left, right, limit) {
                 return SegmentFate::NoRoom;
@@ -393,6 +398,8 @@ impl Tcb {
         let next = self.reassembly.advance(right);
         self.receive_buffer.extend((next - left) as usize);
         self.rcv.nxt = next;
+        // What is owed from before would acknowledge the new text, and duplicate nothing.
+        self.duplicate_acks_due = 0;
         effects.readable = true;
 
         // At least every second full-sized segment at once (SHLD-19), and whatever

@@ -42,15 +42,7 @@ impl Tcb {
             State::Closed | State::Listen => None,
             State::SynSent | State::SynReceived => self.send_syn(now, config),
             _ => {
-                let span = match self.next_text(now, config) {
-                    Some(span) => span,
-                    None if self.ack_due == AckDue::Now => Span {
-                        seq: self.snd.nxt,
-                        len: 0,
-                        fin: false,
-                    },
-                    None => return None,
-                };
+                let span = self.next_span(now, config)?;
                 Some(self.send_span(now, config, span))
             }
         }
@@ -100,6 +92,25 @@ impl Tcb {
             payload: [&[], &[]],
             is_retransmission,
         })
+    }
+
+    /// What may go out now.
+    fn next_span(&mut self, now: Instant, config: &Config) -> Option<Span> {
+        let bare_ack = Span {
+            seq: self.snd.nxt,
+            len: 0,
+            fin: false,
+        };
+        // Before any text: what carries text is no duplicate (RFC 5681 section 2), and
+        // neither is the first one that acknowledges new text.
+        if self.duplicate_acks_due > 0 {
+            if self.ack_due == AckDue::No {
+                self.duplicate_acks_due -= 1;
+            }
+            return Some(bare_ack);
+        }
+        self.next_text(now, config)
+            .or((self.ack_due == AckDue::Now).then_some(bare_ack))
     }
 
     /// Which text or FIN may go out now.

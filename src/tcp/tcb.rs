@@ -187,6 +187,10 @@ pub struct Tcb {
     /// How often in a row the window was found closed.
     pub(super) probes: u8,
     pub(super) ack_due: AckDue,
+    /// Segments ahead of their turn that have not been answered. Each is owed an
+    /// acknowledgment of its own, however many arrive before the next is sent: a peer
+    /// without SACK counts them (RFC 5681 sections 3.2 and 4.2).
+    pub(super) duplicate_acks_due: u8,
     /// The user has closed: a FIN follows the last octet of the send buffer.
     pub(super) fin_queued: bool,
     /// That FIN was sent.
@@ -264,6 +268,7 @@ impl Tcb {
             retries: 0,
             probes: 0,
             ack_due: AckDue::No,
+            duplicate_acks_due: 0,
             fin_queued: false,
             fin_sent: false,
             retransmit_first: false,
