@@ -4,10 +4,11 @@ use core::fmt;
 use std::net::SocketAddrV4;
 
 use super::Stack;
+use super::handle::{ConnectionId, ListenerId};
 use super::input::is_unicast;
-use super::listener::{Listen, ListenError, ListenerId};
+use super::listener::{Listen, ListenError};
 use super::quad::Quad;
-use super::table::{ConnectionId, Entry, Owner, Table};
+use super::table::{Entry, Owner};
 use crate::tcp::{CloseReason, State, Tcb};
 use crate::time::Instant;
 
@@ -83,7 +84,7 @@ impl Stack {
             if let Some(entry) = self.table.unaccepted_mut(connection) {
                 entry.owner = Owner::Nobody;
                 let effects = entry.tcb.abort();
-                self.absorb(Table::index(connection), effects);
+                self.absorb(connection.index, effects);
             }
         }
     }
@@ -94,7 +95,7 @@ impl Stack {
             let id = self.listeners.accept(listener)?;
             if let Some(entry) = self.table.unaccepted_mut(id) {
                 entry.owner = Owner::User;
-                self.tell_what_waits(Table::index(id));
+                self.tell_what_waits(id.index);
                 return Some(id);
             }
         }
@@ -144,7 +145,7 @@ impl Stack {
         if self.config.report_states {
             self.events.push_state(quad, State::Closed, State::SynSent);
         }
-        self.settle(Table::index(id));
+        self.settle(id.index);
         Ok(id)
     }
 
@@ -162,7 +163,7 @@ impl Stack {
         if count == 0 && !data.is_empty() {
             return Err(SocketError::WouldBlock);
         }
-        self.settle(Table::index(id));
+        self.settle(id.index);
         Ok(count)
     }
 
@@ -183,7 +184,7 @@ impl Stack {
         let entry = find(self.table.entry_mut(id))?;
         let count = entry.tcb.recv(config, buffer);
         if count > 0 || buffer.is_empty() {
-            self.settle(Table::index(id));
+            self.settle(id.index);
             return Ok(count);
         }
         match over(entry) {
@@ -204,7 +205,7 @@ impl Stack {
         let config = &self.config.tcp;
         if let Some(entry) = self.table.entry_mut(id) {
             entry.tcb.consume(config, count);
-            self.settle(Table::index(id));
+            self.settle(id.index);
         }
     }
 
@@ -221,7 +222,7 @@ impl Stack {
     pub fn shutdown(&mut self, id: ConnectionId) -> Result<(), SocketError> {
         let entry = find(self.table.entry_mut(id))?;
         let effects = entry.tcb.shutdown();
-        self.absorb(Table::index(id), effects);
+        self.absorb(id.index, effects);
         Ok(())
     }
 
@@ -233,7 +234,7 @@ impl Stack {
         if let Some(entry) = self.table.entry_mut(id) {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.close(now, config);
-            self.absorb(Table::index(id), effects);
+            self.absorb(id.index, effects);
         }
     }
 
@@ -242,7 +243,7 @@ impl Stack {
         if let Some(entry) = self.table.entry_mut(id) {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.abort();
-            self.absorb(Table::index(id), effects);
+            self.absorb(id.index, effects);
         }
     }
 

@@ -1,8 +1,7 @@
 use std::collections::VecDeque;
 
-use super::listener::ListenerId;
+use super::handle::{ConnectionId, ListenerId};
 use super::quad::Quad;
-use super::table::ConnectionId;
 use crate::tcp::{CloseReason, State};
 
 /// What happened, as [`Stack::poll_event`](super::Stack::poll_event) tells it.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::counters::DropReason;
 use super::output::Reply;
 use super::quad::Quad;
-use super::table::{Owner, Table};
+use super::table::Owner;
 use super::{Event, Stack};
 use crate::tcp::{ResetReply, State, Tcb};
 use crate::time::Instant;
@@ -115,7 +115,7 @@ impl Stack {
             self.events
                 .push_state(quad, State::Listen, State::SynReceived);
         }
-        self.settle(Table::index(id));
+        self.settle(id.index);
         Ok(())
     }
 

@@ -4,14 +4,7 @@ use std::net::Ipv4Addr;
 
 use slab::Slab;
 
-use super::table::ConnectionId;
-
-/// A listener's handle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ListenerId {
-    index: u32,
-    generation: u32,
-}
+use super::handle::{ConnectionId, ListenerId};
 
 /// What to listen to: a passive OPEN (RFC 9293 section 3.9.1.1).
 #[derive(Clone, Copy, Debug)]

@@ -44,6 +44,7 @@
 //! | `input` | what an arriving packet does |
 //! | `output` | which packet goes out next |
 //! | `table` | connections by [`Quad`] and by handle |
+//! | `handle` | what names a connection and a listener to the user |
 //! | `listener` | who waits for connections, and the queue of each |
 //! | `isn` | initial sequence numbers, RFC 6528 |
 //! | `wheel` | when each connection next wants a look |
@@ -54,6 +55,7 @@ mod calls;
 mod config;
 mod counters;
 mod event;
+mod handle;
 mod input;
 mod isn;
 mod listener;
@@ -62,9 +64,6 @@ mod quad;
 mod table;
 mod wheel;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::VecDeque;
 
 pub use self::calls::{ConnectError, SocketError};
@@ -72,14 +71,14 @@ pub use self::config::Config;
 pub use self::counters::{Counters, DropReason};
 pub use self::event::Event;
 use self::event::EventQueue;
+pub use self::handle::{ConnectionId, ListenerId};
 pub use self::input::Meta;
 use self::isn::IsnGenerator;
 use self::listener::Listeners;
-pub use self::listener::{Listen, ListenError, ListenerId};
+pub use self::listener::{Listen, ListenError};
 use self::output::Reply;
 pub use self::output::Transmit;
 pub use self::quad::Quad;
-pub use self::table::ConnectionId;
 use self::table::{Owner, Table};
 use self::wheel::TimerWheel;
 use crate::tcp::{CloseReason, Effects};

@@ -5,16 +5,9 @@ use siphasher::sip::SipHasher13;
 use slab::Slab;
 
 use super::event::Pending;
-use super::listener::ListenerId;
+use super::handle::{ConnectionId, ListenerId};
 use super::quad::Quad;
 use crate::tcp::{CloseReason, Tcb};
-
-/// A connection's handle: dead once its user has closed it, and never another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId {
-    index: u32,
-    generation: u32,
-}
 
 /// Who will read what a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +118,6 @@ impl Table {
         let entry = self.entries.get_mut(id.index as usize)?;
         let waiting = matches!(entry.owner, Owner::Listener(_));
         (entry.generation == id.generation && waiting).then_some(entry)
-    }
-
-    pub(super) fn index(id: ConnectionId) -> u32 {
-        id.index
     }
 
     /// The entry at `index` by its quad: only if it still owns it.

@@ -8,7 +8,8 @@ use std::ops::{AddAssign, Index, IndexMut};
 use serde::{Serialize, Serializer};
 use zerotcp::wire::{SeqNumber, TcpFlags};
 
-use super::report::LISTED;
+/// How many problems and connections of a file are listed; the rest is counted.
+pub const LISTED: usize = 20;
 
 /// The connections of one file, in a table that does not grow past [`CAPACITY`](Self::CAPACITY).
 #[derive(Debug, Default)]

@@ -6,10 +6,7 @@ use serde::{Serialize, Serializer};
 use zerotcp::capture::Format;
 use zerotcp::wire::{ErrorKind, Layer, LinkType, ParseError};
 
-use super::connections::{Connections, Tally};
-
-/// How many problems and connections of a file are listed; the rest is counted.
-pub const LISTED: usize = 20;
+use super::connections::{Connections, LISTED, Tally};
 
 /// What is said of one file.
 #[derive(Debug, Serialize)]
