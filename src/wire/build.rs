@@ -1,8 +1,8 @@
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use zerocopy::IntoBytes;
 use zerocopy::network_endian::{U16, U32};
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::checksum::Checksum;
 use super::icmpv4::{Icmpv4Header, Icmpv4Message, Icmpv4Type};
@@ -164,52 +164,75 @@ impl<'a> Ipv4Builder<'a> {
     /// # Errors
     /// [`BuildError::Buffer`], [`BuildError::Options`], [`BuildError::TooLong`].
     pub fn write(&self, buffer: &mut [u8], payload: &[u8]) -> Result<usize, BuildError> {
-        let (len, rest) = self.write_header(buffer, payload.len())?;
-        rest.copy_from_slice(payload);
-        Ok(len)
+        let found = buffer.len();
+        match self.write_header(buffer, payload.len()) {
+            Some(rest) => {
+                rest.copy_from_slice(payload);
+                Ok(self.header_len() + payload.len())
+            }
+            None => Err(self.fault(found, payload.len())),
+        }
     }
 
-    /// Writes the header and gives the packet's length and the room for its payload.
-    #[inline]
-    fn write_header<'b>(
-        &self,
-        buffer: &'b mut [u8],
-        payload_len: usize,
-    ) -> Result<(usize, &'b mut [u8]), BuildError> {
-        let options_len = self.options.len().next_multiple_of(4);
-        if options_len > Ipv4Header::MAX_OPTIONS {
-            let found = self.options.len();
-            return Err(BuildError::Options { found });
+    /// Writes the header and gives the room for its payload; writes nothing where
+    /// there is no room, or too much payload or options.
+    #[inline(always)]
+    fn write_header<'b>(&self, buffer: &'b mut [u8], payload_len: usize) -> Option<&'b mut [u8]> {
+        let header_len = self.header_len();
+        if header_len > Ipv4Header::LEN + Ipv4Header::MAX_OPTIONS {
+            return None;
         }
-        let header_len = Ipv4Header::LEN + options_len;
         let packet = room(buffer, header_len, payload_len)?;
-        let len = packet.len();
-        let (header_room, payload) = packet.split_at_mut(header_len);
-        let mut header = Ipv4Header {
-            // At most 60 / 4 = 15.
-            version_ihl: 0x40 | (header_len / 4) as u8,
-            dscp_ecn: self.dscp_ecn,
-            // `room` has bounded it to 65,535.
-            total_length: U16::new(len as u16),
-            identification: U16::new(self.identification),
-            flags_offset: U16::new(self.flags_offset),
-            ttl: self.ttl,
-            protocol: self.protocol.0,
-            checksum: U16::ZERO,
-            src: self.src.octets(),
-            dst: self.dst.octets(),
-        };
-        let mut sum = Checksum::of(header.as_bytes());
-        let (fixed, options) = header_room.split_at_mut(Ipv4Header::LEN);
-        if options_len > 0 {
-            let (body, padding) = options.split_at_mut(self.options.len());
+        let total_length = packet.len() as u16; // `room` has bounded it
+        let (header_room, payload) = packet.split_at_mut_checked(header_len)?;
+        let (header, options) = Ipv4Header::mut_from_prefix(header_room).ok()?;
+
+        let version_ihl = 0x40 | (header_len / 4) as u8; // 60 / 4 = 15 at most
+        let mut sum = Checksum::of_fields([
+            u16::from_be_bytes([version_ihl, self.dscp_ecn]).into(),
+            total_length.into(),
+            self.identification.into(),
+            self.flags_offset.into(),
+            u16::from_be_bytes([self.ttl, self.protocol.0]).into(),
+            self.src.to_bits(),
+            self.dst.to_bits(),
+        ]);
+        if !options.is_empty() {
+            let (body, padding) = options.split_at_mut_checked(self.options.len())?;
             body.copy_from_slice(self.options);
             padding.fill(0);
             sum = sum.combine(Checksum::of(options));
         }
-        header.checksum = U16::new(sum.finish());
-        fixed.copy_from_slice(header.as_bytes());
-        Ok((len, payload))
+        *header = Ipv4Header {
+            version_ihl,
+            dscp_ecn: self.dscp_ecn,
+            total_length: U16::new(total_length),
+            identification: U16::new(self.identification),
+            flags_offset: U16::new(self.flags_offset),
+            ttl: self.ttl,
+            protocol: self.protocol.0,
+            checksum: U16::new(sum.finish()),
+            src: self.src.octets(),
+            dst: self.dst.octets(),
+        };
+        Some(payload)
+    }
+
+    /// In bytes, options padded to whole words.
+    #[inline]
+    const fn header_len(&self) -> usize {
+        Ipv4Header::LEN + self.options.len().next_multiple_of(4)
+    }
+
+    /// Why a payload of that many bytes did not get into a buffer of `found`.
+    #[cold]
+    #[inline(never)]
+    fn fault(&self, found: usize, payload_len: usize) -> BuildError {
+        if self.options.len() > Ipv4Header::MAX_OPTIONS {
+            let found = self.options.len();
+            return BuildError::Options { found };
+        }
+        no_room(found, self.header_len().saturating_add(payload_len))
     }
 }
 
@@ -339,55 +362,69 @@ impl<'a> TcpBuilder<'a> {
     /// [`BuildError::Buffer`], [`BuildError::Options`], [`BuildError::TooLong`].
     #[inline]
     pub fn write(&self, buffer: &mut [u8], payload: &[u8]) -> Result<usize, BuildError> {
-        let options_len = self.options_len()?;
+        let found = buffer.len();
+        self.emit(buffer, payload)
+            .ok_or_else(|| self.fault(found, payload.len()))
+    }
+
+    /// The packet's length; nothing, and nothing written, where it does not fit.
+    #[inline(always)]
+    fn emit(&self, buffer: &mut [u8], payload: &[u8]) -> Option<usize> {
+        let options_len = options_len(self.options);
+        if options_len > TcpHeader::MAX_OPTIONS {
+            return None;
+        }
         let header_len = TcpHeader::LEN + options_len;
         let segment_len = header_len.saturating_add(payload.len());
-        let (len, segment) = self.ip.write_header(buffer, segment_len)?;
+        let segment = self.ip.write_header(buffer, segment_len)?;
 
-        let (header_room, text) = segment.split_at_mut(header_len);
-        let (fixed, options) = header_room.split_at_mut(TcpHeader::LEN);
-        let mut sum = Checksum::pseudo_header(
-            self.ip.src,
-            self.ip.dst,
-            IpProtocol::TCP.0,
-            // `write_header` has bounded it to 65,535.
-            segment_len as u16,
-        );
-        if options_len > 0 {
+        let (header, rest) = TcpHeader::mut_from_prefix(segment).ok()?;
+        let (options, text) = rest.split_at_mut_checked(options_len)?;
+        // At most 60 / 4 = 15 words.
+        let offset_flags = ((header_len / 4) as u16) << 12 | self.flags.bits();
+        let mut sum = Checksum::of_fields([
+            // The pseudo-header; `write_header` has bounded the length to 65,535.
+            self.ip.src.to_bits(),
+            self.ip.dst.to_bits(),
+            IpProtocol::TCP.0.into(),
+            segment_len as u32,
+            self.src_port.into(),
+            self.dst_port.into(),
+            self.seq.0,
+            self.ack.0,
+            offset_flags.into(),
+            self.window.into(),
+            self.urgent.into(),
+        ]);
+        if !options.is_empty() {
             emit_options(self.options, options);
             sum = sum.combine(Checksum::of(options));
         }
-        // At most 60 / 4 = 15 words.
-        let offset = ((header_len / 4) as u16) << 12;
-        let mut header = TcpHeader {
+        if !payload.is_empty() {
+            sum = sum.combine(Checksum::copy(text, payload));
+        }
+        *header = TcpHeader {
             src_port: U16::new(self.src_port),
             dst_port: U16::new(self.dst_port),
             seq: U32::new(self.seq.0),
             ack: U32::new(self.ack.0),
-            offset_flags: U16::new(offset | self.flags.bits()),
+            offset_flags: U16::new(offset_flags),
             window: U16::new(self.window),
-            checksum: U16::ZERO,
+            checksum: U16::new(sum.finish()),
             urgent: U16::new(self.urgent),
         };
-        sum = sum
-            .combine(Checksum::of(header.as_bytes()))
-            .combine(Checksum::copy(text, payload));
-        header.checksum = U16::new(sum.finish());
-        fixed.copy_from_slice(header.as_bytes());
-        Ok(len)
+        Some(self.ip.header_len() + segment_len)
     }
 
-    /// Bytes that the options take, in whole words.
-    #[inline]
-    fn options_len(&self) -> Result<usize, BuildError> {
-        let mut found = 0usize;
-        for option in self.options {
-            found = found.saturating_add(option.len());
+    #[cold]
+    #[inline(never)]
+    fn fault(&self, found: usize, payload_len: usize) -> BuildError {
+        let options_len = options_len(self.options);
+        if options_len > TcpHeader::MAX_OPTIONS {
+            return too_many(self.options);
         }
-        if found > TcpHeader::MAX_OPTIONS {
-            return Err(BuildError::Options { found });
-        }
-        Ok(found.next_multiple_of(4))
+        let segment_len = (TcpHeader::LEN + options_len).saturating_add(payload_len);
+        self.ip.fault(found, segment_len)
     }
 }
 
@@ -432,7 +469,10 @@ impl<'a> Icmpv4Builder<'a> {
     /// [`BuildError::Buffer`], [`BuildError::TooLong`].
     pub fn write(&self, buffer: &mut [u8], body: &[u8]) -> Result<usize, BuildError> {
         let message_len = Icmpv4Header::LEN.saturating_add(body.len());
-        let (len, message) = self.ip.write_header(buffer, message_len)?;
+        let found = buffer.len();
+        let Some(message) = self.ip.write_header(buffer, message_len) else {
+            return Err(self.ip.fault(found, message_len));
+        };
         let (fixed, rest) = message.split_at_mut(Icmpv4Header::LEN);
         let mut header = Icmpv4Header {
             kind: self.kind.0,
@@ -443,25 +483,47 @@ impl<'a> Icmpv4Builder<'a> {
         let sum = Checksum::of(header.as_bytes()).combine(Checksum::copy(rest, body));
         header.checksum = U16::new(sum.finish());
         fixed.copy_from_slice(header.as_bytes());
-        Ok(len)
+        Ok(self.ip.header_len() + message_len)
     }
 }
 
-/// The first bytes of `buffer` that a packet takes.
-#[inline]
-pub(super) fn room(
-    buffer: &mut [u8],
-    header_len: usize,
-    payload_len: usize,
-) -> Result<&mut [u8], BuildError> {
+/// The first bytes of `buffer` that a packet takes, 65,535 at most.
+#[inline(always)]
+pub(super) fn room(buffer: &mut [u8], header_len: usize, payload_len: usize) -> Option<&mut [u8]> {
     let needed = header_len.saturating_add(payload_len);
     if needed > usize::from(u16::MAX) {
-        return Err(BuildError::TooLong { found: needed });
+        return None;
     }
-    let found = buffer.len();
-    buffer
-        .get_mut(..needed)
-        .ok_or(BuildError::Buffer { needed, found })
+    buffer.get_mut(..needed)
+}
+
+/// Why [`room`] found none for `needed` bytes in a buffer of `found`.
+#[cold]
+pub(super) fn no_room(found: usize, needed: usize) -> BuildError {
+    if needed > usize::from(u16::MAX) {
+        return BuildError::TooLong { found: needed };
+    }
+    BuildError::Buffer { needed, found }
+}
+
+/// Bytes that options take, in whole words.
+#[inline(always)]
+pub(super) fn options_len(options: &[TcpOption<'_>]) -> usize {
+    let len = options
+        .iter()
+        .fold(0usize, |len, option| len.saturating_add(option.len()));
+    // What overflows is too long in any case.
+    len.checked_next_multiple_of(4).unwrap_or(len)
+}
+
+/// The error for options that [`options_len`] found too long.
+#[cold]
+pub(super) fn too_many(options: &[TcpOption<'_>]) -> BuildError {
+    let mut found = 0usize;
+    for option in options {
+        found = found.saturating_add(option.len());
+    }
+    BuildError::Options { found }
 }
 
 /// Writes options one after the other and zeros after them (MUST-69). `out` has

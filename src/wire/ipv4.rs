@@ -133,6 +133,12 @@ impl Ipv4Header {
         self.flags_offset.get() & (Self::MORE_FRAGMENTS | Self::OFFSET_MASK) != 0
     }
 
+    /// Whether the packet carries a whole message of `protocol`.
+    #[inline(always)]
+    pub(super) fn carries(&self, protocol: IpProtocol) -> bool {
+        self.protocol == protocol.0 && !self.is_fragment()
+    }
+
     /// Time to live, in hops.
     #[inline]
     pub const fn ttl(&self) -> u8 {
@@ -188,11 +194,9 @@ impl<'a> Ipv4Packet<'a> {
     /// [`Checksum`](ErrorKind::Checksum) (RFC 1122 sections 3.2.1.1 and 3.2.1.2).
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Ipv4Packet<'a>, ParseError> {
-        let packet = Ipv4Packet::parse_unverified(bytes)?;
-        if packet.verify_checksum() {
-            Ok(packet)
-        } else {
-            Err(packet.bad_checksum())
+        match Ipv4Packet::sound(bytes) {
+            Some(packet) if packet.verify_checksum() => Ok(packet),
+            _ => Err(Ipv4Packet::fault(bytes)),
         }
     }
 
@@ -203,21 +207,27 @@ impl<'a> Ipv4Packet<'a> {
     /// As [`parse`](Ipv4Packet::parse), but the checksum.
     #[inline]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<Ipv4Packet<'a>, ParseError> {
-        let Ok((header, rest)) = Ipv4Header::ref_from_prefix(bytes) else {
-            return Err(truncated(bytes.len()));
-        };
-        // Nearly every packet has version 4 and no options.
-        if header.version_ihl == 0x45
-            && let Some(len) = usize::from(header.total_length()).checked_sub(Ipv4Header::LEN)
-            && let Some(payload) = rest.get(..len)
-        {
-            return Ok(Ipv4Packet {
-                header,
-                options: &[],
-                payload,
-            });
+        Ipv4Packet::sound(bytes).ok_or_else(|| bad_lengths(bytes))
+    }
+
+    /// The packet, its version and lengths sound. It stays an `Option` of references,
+    /// which travels in registers: what is wrong is worked out where something is.
+    #[inline(always)]
+    pub(super) fn sound(bytes: &'a [u8]) -> Option<Ipv4Packet<'a>> {
+        let (header, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
+        // Version 4 and an IHL of 5 to 15 words, in one comparison.
+        let option_words = header.version_ihl.wrapping_sub(0x45);
+        if option_words > 10 {
+            return None;
         }
-        parse_uncommon(header, rest)
+        let header_len = Ipv4Header::LEN + usize::from(option_words) * 4;
+        let packet = bytes.get(..usize::from(header.total_length()))?;
+        let (whole_header, payload) = packet.split_at_checked(header_len)?;
+        Some(Ipv4Packet {
+            header,
+            options: whole_header.get(Ipv4Header::LEN..)?,
+            payload,
+        })
     }
 
     /// Whether the header checksum fits the header.
@@ -265,9 +275,13 @@ impl<'a> Ipv4Packet<'a> {
     /// count from the start of the IPv4 packet.
     #[inline]
     pub fn tcp(&self) -> Result<TcpSegment<'a>, ParseError> {
-        self.check_carries(IpProtocol::TCP)?;
-        TcpSegment::parse(self.payload, self.pseudo_header())
-            .map_err(|error| error.at(self.header_len()))
+        if self.header.carries(IpProtocol::TCP)
+            && let Some(segment) = TcpSegment::sound(self.payload)
+            && TcpSegment::sum(self.payload, self.pseudo_header()).is_valid()
+        {
+            return Ok(segment);
+        }
+        Err(self.bad_tcp())
     }
 
     /// The TCP segment that the packet carries, its checksum not looked at.
@@ -276,8 +290,12 @@ impl<'a> Ipv4Packet<'a> {
     /// As [`tcp`](Ipv4Packet::tcp), but the checksum.
     #[inline]
     pub fn tcp_unverified(&self) -> Result<TcpSegment<'a>, ParseError> {
-        self.check_carries(IpProtocol::TCP)?;
-        TcpSegment::parse_unverified(self.payload).map_err(|error| error.at(self.header_len()))
+        if self.header.carries(IpProtocol::TCP)
+            && let Some(segment) = TcpSegment::sound(self.payload)
+        {
+            return Ok(segment);
+        }
+        Err(self.bad_tcp())
     }
 
     /// The ICMP message that the packet carries, its checksum verified.
@@ -287,33 +305,40 @@ impl<'a> Ipv4Packet<'a> {
     /// the packet holds no whole message, else as [`Icmpv4Message::parse`]. Offsets
     /// count from the start of the IPv4 packet.
     pub fn icmpv4(&self) -> Result<Icmpv4Message<'a>, ParseError> {
-        self.check_carries(IpProtocol::ICMP)?;
+        if !self.header.carries(IpProtocol::ICMP) {
+            return Err(carries_other(self.header, IpProtocol::ICMP));
+        }
         Icmpv4Message::parse(self.payload).map_err(|error| error.at(self.header_len()))
     }
 
-    #[inline]
-    fn check_carries(&self, protocol: IpProtocol) -> Result<(), ParseError> {
-        if self.header.protocol == protocol.0 && !self.is_fragment() {
-            Ok(())
-        } else {
-            Err(carries_other(self.header, protocol))
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     fn header_sum(&self) -> Checksum {
         let sum = Checksum::of(self.header.as_bytes());
-        if self.options.is_empty() {
-            sum
-        } else {
-            sum.combine(Checksum::of(self.options))
+        match self.options {
+            [] => sum,
+            options => sum.combine(options_sum(options)),
         }
     }
 
+    /// Why the packet gave no segment.
     #[cold]
-    fn bad_checksum(&self) -> ParseError {
-        let found = self.checksum();
-        let right = self
+    #[inline(never)]
+    pub(super) fn bad_tcp(&self) -> ParseError {
+        if !self.header.carries(IpProtocol::TCP) {
+            return carries_other(self.header, IpProtocol::TCP);
+        }
+        TcpSegment::fault(self.payload, self.pseudo_header()).at(self.header_len())
+    }
+
+    /// Why `bytes` are no packet, or not an intact one.
+    #[cold]
+    #[inline(never)]
+    fn fault(bytes: &[u8]) -> ParseError {
+        let Some(packet) = Ipv4Packet::sound(bytes) else {
+            return bad_lengths(bytes);
+        };
+        let found = packet.checksum();
+        let right = packet
             .header_sum()
             .combine(Checksum::from_sum(!found))
             .finish();
@@ -353,35 +378,31 @@ pub(super) fn carries_other(header: &Ipv4Header, protocol: IpProtocol) -> ParseE
     }
 }
 
-/// Options, or something wrong.
+/// Hardly any packet has options.
 #[cold]
-fn parse_uncommon<'a>(
-    header: &'a Ipv4Header,
-    rest: &'a [u8],
-) -> Result<Ipv4Packet<'a>, ParseError> {
-    let error = |kind, offset, needed, found| {
-        Err(ParseError::new(Layer::Ipv4, kind, offset, needed, found))
+fn options_sum(options: &[u8]) -> Checksum {
+    Checksum::of(options)
+}
+
+/// Which of version and lengths is wrong.
+#[cold]
+fn bad_lengths(bytes: &[u8]) -> ParseError {
+    let error =
+        |kind, offset, needed, found| ParseError::new(Layer::Ipv4, kind, offset, needed, found);
+    let received = bytes.len();
+    let Ok((header, _)) = Ipv4Header::ref_from_prefix(bytes) else {
+        return truncated(received);
     };
-    let received = rest.len() + Ipv4Header::LEN;
-    let total = usize::from(header.total_length());
+    let (header_len, total) = (header.header_len(), usize::from(header.total_length()));
     if header.version() != 4 {
-        return error(ErrorKind::Version, 0, 4, header.version().into());
+        error(ErrorKind::Version, 0, 4, header.version().into())
+    } else if header_len < Ipv4Header::LEN {
+        error(ErrorKind::HeaderLength, 0, 5, header.ihl().into())
+    } else if header_len > received {
+        error(ErrorKind::HeaderOverrun, 0, header_len, received)
+    } else if total < header_len {
+        error(ErrorKind::TotalLength, 2, header_len, total)
+    } else {
+        error(ErrorKind::Cut, 2, total, received)
     }
-    let Some(options_len) = header.header_len().checked_sub(Ipv4Header::LEN) else {
-        return error(ErrorKind::HeaderLength, 0, 5, header.ihl().into());
-    };
-    let Some((options, rest)) = rest.split_at_checked(options_len) else {
-        return error(ErrorKind::HeaderOverrun, 0, header.header_len(), received);
-    };
-    let Some(payload_len) = total.checked_sub(header.header_len()) else {
-        return error(ErrorKind::TotalLength, 2, header.header_len(), total);
-    };
-    let Some(payload) = rest.get(..payload_len) else {
-        return error(ErrorKind::Cut, 2, total, received);
-    };
-    Ok(Ipv4Packet {
-        header,
-        options,
-        payload,
-    })
 }

@@ -276,7 +276,13 @@ impl<'a> Ipv4PacketMut<'a> {
         self.header.checksum = U16::new(update32(self.checksum(), old, new));
         if let Some(tcp) = self.tcp_header_mut() {
             tcp.checksum = U16::new(update32(tcp.checksum.get(), old, new));
-        } else if let Some(field) = self.udp_checksum_mut() {
+        } else if self.header.protocol == IpProtocol::UDP.0 {
+            self.patch_udp(old, new);
+        }
+    }
+
+    fn patch_udp(&mut self, old: u32, new: u32) {
+        if let Some(field) = self.udp_checksum_mut() {
             // Zero says that there is none; a sum of zero is sent as all ones (RFC 768).
             let checksum = u16::from_be_bytes(*field);
             if checksum != 0 {

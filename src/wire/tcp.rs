@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::Checksum;
 use super::error::{ErrorKind, Layer, ParseError};
-use super::ipv4::Ipv4Packet;
+use super::ipv4::{IpProtocol, Ipv4Packet};
 use super::options::{OptionSummary, TcpOptions};
 use super::seq::SeqNumber;
 
@@ -271,12 +271,9 @@ impl<'a> TcpSegment<'a> {
     /// (MUST-3).
     #[inline]
     pub fn parse(bytes: &'a [u8], pseudo_header: Checksum) -> Result<TcpSegment<'a>, ParseError> {
-        let segment = TcpSegment::parse_unverified(bytes)?;
-        let sum = pseudo_header.combine(Checksum::of(bytes));
-        if sum.is_valid() {
-            Ok(segment)
-        } else {
-            Err(segment.bad_checksum(sum))
+        match TcpSegment::sound(bytes) {
+            Some(segment) if TcpSegment::sum(bytes, pseudo_header).is_valid() => Ok(segment),
+            _ => Err(TcpSegment::fault(bytes, pseudo_header)),
         }
     }
 
@@ -287,19 +284,36 @@ impl<'a> TcpSegment<'a> {
     /// As [`parse`](TcpSegment::parse), but the checksum.
     #[inline]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<TcpSegment<'a>, ParseError> {
-        let Ok((header, rest)) = TcpHeader::ref_from_prefix(bytes) else {
-            return Err(truncated(bytes.len()));
+        TcpSegment::sound(bytes).ok_or_else(|| bad_lengths(bytes))
+    }
+
+    /// The segment, its lengths sound. It stays an `Option` of references, which
+    /// travels in registers, as long as nothing is wrong.
+    #[inline(always)]
+    pub(super) fn sound(bytes: &'a [u8]) -> Option<TcpSegment<'a>> {
+        let (header, rest) = TcpHeader::ref_from_prefix(bytes).ok()?;
+        // Less than 5 words wrap around to more than there can be.
+        let options_len = header.header_len().wrapping_sub(TcpHeader::LEN);
+        let (options, payload) = rest.split_at_checked(options_len)?;
+        Some(TcpSegment {
+            header,
+            options,
+            payload,
+        })
+    }
+
+    /// The sum that the checksum is to make valid. The fixed header's share costs a
+    /// known number of additions.
+    #[inline(always)]
+    pub(super) fn sum(bytes: &[u8], pseudo_header: Checksum) -> Checksum {
+        let Some((header, rest)) = bytes.split_first_chunk::<{ TcpHeader::LEN }>() else {
+            return pseudo_header.combine(Checksum::of(bytes));
         };
-        if let Some(options_len) = header.header_len().checked_sub(TcpHeader::LEN)
-            && let Some((options, payload)) = rest.split_at_checked(options_len)
-        {
-            return Ok(TcpSegment {
-                header,
-                options,
-                payload,
-            });
+        let sum = pseudo_header.combine(Checksum::of(header));
+        if rest.is_empty() {
+            return sum;
         }
-        Err(bad_offset(header, bytes.len()))
+        sum.combine(Checksum::of(rest))
     }
 
     /// The options one by one, malformed ones as an error that says where.
@@ -344,9 +358,15 @@ impl<'a> TcpSegment<'a> {
         self.payload.len() as u32 + u32::from(flags.syn()) + u32::from(flags.fin())
     }
 
+    /// Why `bytes` are no segment, or not an intact one.
     #[cold]
-    fn bad_checksum(&self, sum: Checksum) -> ParseError {
-        let found = self.checksum();
+    #[inline(never)]
+    pub(super) fn fault(bytes: &[u8], pseudo_header: Checksum) -> ParseError {
+        let Some(segment) = TcpSegment::sound(bytes) else {
+            return bad_lengths(bytes);
+        };
+        let sum = TcpSegment::sum(bytes, pseudo_header);
+        let found = segment.checksum();
         let right = Checksum::from_sum(sum.sum()).word(!found).finish();
         ParseError::new(
             Layer::Tcp,
@@ -381,22 +401,49 @@ impl<'a> TcpPacket<'a> {
     ///
     /// # Errors
     /// As [`Ipv4Packet::parse`] and [`Ipv4Packet::tcp`].
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        let ip = Ipv4Packet::parse(bytes)?;
-        let tcp = ip.tcp()?;
-        Ok(TcpPacket { ip, tcp })
+        if let Some(packet) = TcpPacket::sound(bytes)
+            && packet.ip.verify_checksum()
+            && TcpSegment::sum(packet.ip.payload(), packet.ip.pseudo_header()).is_valid()
+        {
+            return Ok(packet);
+        }
+        Err(TcpPacket::fault(bytes, Ipv4Packet::parse))
     }
 
     /// The packet at the start of `bytes` and its segment, neither checksum looked at.
     ///
     /// # Errors
     /// As [`parse`](TcpPacket::parse), but the checksums.
-    #[inline]
+    #[inline(always)]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        let ip = Ipv4Packet::parse_unverified(bytes)?;
-        let tcp = ip.tcp_unverified()?;
-        Ok(TcpPacket { ip, tcp })
+        TcpPacket::sound(bytes).ok_or_else(|| TcpPacket::fault(bytes, Ipv4Packet::parse_unverified))
+    }
+
+    /// The packet, its version, protocol and lengths sound.
+    #[inline(always)]
+    fn sound(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
+        let ip = Ipv4Packet::sound(bytes)?;
+        if !ip.carries(IpProtocol::TCP) {
+            return None;
+        }
+        let tcp = TcpSegment::sound(ip.payload())?;
+        Some(TcpPacket { ip, tcp })
+    }
+
+    /// Why `bytes` are no packet with a segment, or no intact one; `parse` is what
+    /// the packet has to pass.
+    #[cold]
+    #[inline(never)]
+    fn fault(
+        bytes: &'a [u8],
+        parse: fn(&'a [u8]) -> Result<Ipv4Packet<'a>, ParseError>,
+    ) -> ParseError {
+        match parse(bytes) {
+            Ok(ip) => ip.bad_tcp(),
+            Err(error) => error,
+        }
     }
 }
 
@@ -405,8 +452,13 @@ pub(super) fn truncated(found: usize) -> ParseError {
     ParseError::new(Layer::Tcp, ErrorKind::Truncated, 0, TcpHeader::LEN, found)
 }
 
+/// Which length is wrong.
 #[cold]
-fn bad_offset(header: &TcpHeader, received: usize) -> ParseError {
+fn bad_lengths(bytes: &[u8]) -> ParseError {
+    let received = bytes.len();
+    let Ok((header, _)) = TcpHeader::ref_from_prefix(bytes) else {
+        return truncated(received);
+    };
     let words = header.data_offset();
     if words < 5 {
         ParseError::new(Layer::Tcp, ErrorKind::HeaderLength, 12, 5, words.into())

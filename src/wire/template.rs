@@ -1,9 +1,9 @@
 use core::net::SocketAddrV4;
 
-use zerocopy::IntoBytes;
 use zerocopy::network_endian::{U16, U32};
+use zerocopy::{FromBytes, IntoBytes};
 
-use super::build::{BuildError, emit_options, room};
+use super::build::{BuildError, emit_options, no_room, options_len, room, too_many};
 use super::checksum::Checksum;
 use super::ipv4::{IpProtocol, Ipv4Header};
 use super::options::TcpOption;
@@ -107,54 +107,68 @@ impl SegmentTemplate {
         options: &[TcpOption<'_>],
         payload: [&[u8]; 2],
     ) -> Result<usize, BuildError> {
-        const HEADERS: usize = Ipv4Header::LEN + TcpHeader::LEN;
-        let mut options_len = 0usize;
-        for option in options {
-            options_len = options_len.saturating_add(option.len());
-        }
+        let found = buffer.len();
+        self.emit(buffer, fields, options, payload)
+            .ok_or_else(|| fault(found, options, payload))
+    }
+
+    /// The packet's length; nothing, and nothing written, where it does not fit.
+    #[inline(always)]
+    fn emit(
+        &self,
+        buffer: &mut [u8],
+        fields: &SegmentFields,
+        options: &[TcpOption<'_>],
+        payload: [&[u8]; 2],
+    ) -> Option<usize> {
+        let options_len = options_len(options);
         if options_len > TcpHeader::MAX_OPTIONS {
-            let found = options_len;
-            return Err(BuildError::Options { found });
+            return None;
         }
-        let options_len = options_len.next_multiple_of(4);
         let payload_len = payload[0].len().saturating_add(payload[1].len());
         let packet = room(buffer, HEADERS + options_len, payload_len)?;
 
         // `room` has bounded the packet to 65,535 bytes, and 60 / 4 = 15 words.
-        let total_length = packet.len() as u16;
+        let len = packet.len();
+        let total_length = len as u16;
         let tcp_length = total_length - Ipv4Header::LEN as u16;
         let offset_flags = ((TcpHeader::LEN + options_len) as u16 / 4) << 12 | fields.flags.bits();
 
-        let (headers, rest) = packet.split_at_mut(HEADERS);
-        let (options_room, text) = rest.split_at_mut(options_len);
-        let mut tcp_sum = Checksum::from_sum(self.tcp_sum)
-            .word(tcp_length)
-            .word(offset_flags)
-            .word(fields.window)
-            .word(fields.urgent)
-            .word32(fields.seq.0)
-            .word32(fields.ack.0);
+        let (ip, segment) = Ipv4Header::mut_from_prefix(packet).ok()?;
+        let (tcp, rest) = TcpHeader::mut_from_prefix(segment).ok()?;
+        let (options_room, text) = rest.split_at_mut_checked(options_len)?;
+        let mut tcp_sum = Checksum::of_fields([
+            self.tcp_sum.into(),
+            tcp_length.into(),
+            offset_flags.into(),
+            fields.window.into(),
+            fields.urgent.into(),
+            fields.seq.0,
+            fields.ack.0,
+        ]);
         if options_len > 0 {
             emit_options(options, options_room);
             tcp_sum = tcp_sum.combine(Checksum::of(options_room));
         }
         if payload_len > 0 {
-            let (first, second) = text.split_at_mut(payload[0].len());
+            let (first, second) = text.split_at_mut_checked(payload[0].len())?;
             tcp_sum = tcp_sum
                 .combine(Checksum::copy(first, payload[0]))
                 .combine(Checksum::copy(second, payload[1]));
         }
-        let ip_sum = Checksum::from_sum(self.ip_sum)
-            .word(total_length)
-            .word(fields.identification);
+        let ip_sum = Checksum::of_fields([
+            self.ip_sum.into(),
+            total_length.into(),
+            fields.identification.into(),
+        ]);
 
-        let ip = Ipv4Header {
+        *ip = Ipv4Header {
             total_length: U16::new(total_length),
             identification: U16::new(fields.identification),
             checksum: U16::new(ip_sum.finish()),
             ..self.ip
         };
-        let tcp = TcpHeader {
+        *tcp = TcpHeader {
             seq: U32::new(fields.seq.0),
             ack: U32::new(fields.ack.0),
             offset_flags: U16::new(offset_flags),
@@ -163,9 +177,20 @@ impl SegmentTemplate {
             urgent: U16::new(fields.urgent),
             ..self.tcp
         };
-        let (ip_room, tcp_room) = headers.split_at_mut(Ipv4Header::LEN);
-        ip_room.copy_from_slice(ip.as_bytes());
-        tcp_room.copy_from_slice(tcp.as_bytes());
-        Ok(packet.len())
+        Some(len)
     }
+}
+
+const HEADERS: usize = Ipv4Header::LEN + TcpHeader::LEN;
+
+/// Why a segment did not get into a buffer of `found` bytes.
+#[cold]
+#[inline(never)]
+fn fault(found: usize, options: &[TcpOption<'_>], payload: [&[u8]; 2]) -> BuildError {
+    let options_len = options_len(options);
+    if options_len > TcpHeader::MAX_OPTIONS {
+        return too_many(options);
+    }
+    let payload_len = payload[0].len().saturating_add(payload[1].len());
+    no_room(found, (HEADERS + options_len).saturating_add(payload_len))
 }

@@ -201,6 +201,35 @@ fn look_everywhere(bytes: &[u8]) {
     }
 }
 
+/// The layers at once and one by one: the same packet, or the same error.
+fn parse_both_ways(bytes: &[u8]) {
+    let parts = |packet: TcpPacket<'_>| {
+        let TcpPacket { ip, tcp } = packet;
+        let bytes = [ip.options(), tcp.option_bytes(), tcp.payload()].map(<[u8]>::to_vec);
+        (*ip, *tcp, bytes)
+    };
+    let by_layer = Ipv4Packet::parse(bytes).and_then(|ip| {
+        let tcp = ip.tcp()?;
+        let alone = TcpSegment::parse(ip.payload(), ip.pseudo_header());
+        assert_eq!(alone.map(|alone| *alone), Ok(*tcp));
+        Ok(TcpPacket { ip, tcp })
+    });
+    assert_eq!(
+        TcpPacket::parse(bytes).map(parts),
+        by_layer.map(parts),
+        "{bytes:x?}"
+    );
+    let by_layer = Ipv4Packet::parse_unverified(bytes).and_then(|ip| {
+        let tcp = ip.tcp_unverified()?;
+        Ok(TcpPacket { ip, tcp })
+    });
+    assert_eq!(
+        TcpPacket::parse_unverified(bytes).map(parts),
+        by_layer.map(parts),
+        "{bytes:x?}"
+    );
+}
+
 proptest! {
     #[test]
     fn views_never_panic_on_arbitrary_bytes(bytes in vec(any::<u8>(), 0..120)) {
@@ -226,8 +255,11 @@ proptest! {
             let sum = Checksum::of(&bytes[..header_len]).finish();
             BigEndian::write_u16(&mut bytes[10..12], sum);
         }
+        let cut = &bytes[..cut.index(bytes.len() + 1)];
         look_everywhere(&bytes);
-        look_everywhere(&bytes[..cut.index(bytes.len() + 1)]);
+        look_everywhere(cut);
+        parse_both_ways(&bytes);
+        parse_both_ways(cut);
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! The bulk sum for any machine: chains of add-with-carry over 64-bit words.
+//!
+//! 2^64 = 1 modulo 2^16 - 1, so the ones' complement sum of 64-bit words, carries
+//! added back in at the bottom, folds to that of their 16-bit words (RFC 1071
+//! section 2 (C)). One addition then takes eight bytes and needs no widening.
+
+/// Words from which on they are summed out of line. For fewer it is a handful of
+/// instructions, and for a length known at compile time one addition a word.
+const MANY: usize = 8;
+
+/// The sum of 16-bit little-endian words, a last odd byte padded with zero, as a
+/// ones' complement sum modulo 2^64 - 1. It is zero only where all bytes are.
+#[inline(always)]
+pub(super) fn sum(data: &[u8]) -> u64 {
+    let Some(last) = data.last_chunk::<8>() else {
+        return below_8(data);
+    };
+    let (words, _) = data.as_chunks::<8>();
+    let sum = if words.len() < MANY {
+        few(0, words)
+    } else {
+        many(words)
+    };
+    add(sum, tail(last, data.len()))
+}
+
+/// `a + b` with the carry added back in. All ones and zero are both zero here; only
+/// zero and zero give the latter.
+#[inline(always)]
+pub(super) const fn add(a: u64, b: u64) -> u64 {
+    // With a carry the wrapped sum is 2^64 - 2 at most.
+    let (sum, carry) = a.overflowing_add(b);
+    sum + carry as u64
+}
+
+#[inline(never)]
+fn many(words: &[[u8; 8]]) -> u64 {
+    let (blocks, mut rest) = words.as_chunks::<{ 2 * MANY }>();
+    // Each block's chain of carries starts anew, so that neighbours overlap in the
+    // machine.
+    let mut sum = blocks
+        .iter()
+        .fold(0, |sum, block| add(sum, chain(0, block)));
+    if let Some((half, words)) = rest.split_first_chunk::<MANY>() {
+        sum = chain(sum, half);
+        rest = words;
+    }
+    few(sum, rest)
+}
+
+/// Adds fewer than [`MANY`] words: each bit of their count is one branch.
+#[inline(always)]
+fn few(mut sum: u64, mut words: &[[u8; 8]]) -> u64 {
+    if let Some((four, rest)) = words.split_first_chunk::<4>() {
+        sum = chain(sum, four);
+        words = rest;
+    }
+    if let Some((two, rest)) = words.split_first_chunk::<2>() {
+        sum = chain(sum, two);
+        words = rest;
+    }
+    if let Some(one) = words.first() {
+        sum = add(sum, u64::from_le_bytes(*one));
+    }
+    sum
+}
+
+/// Adds `N` words, one addition with carry each.
+#[inline(always)]
+fn chain<const N: usize>(mut sum: u64, words: &[[u8; 8]; N]) -> u64 {
+    let mut carry = false;
+    for word in words {
+        (sum, carry) = sum.carrying_add(u64::from_le_bytes(*word), carry);
+    }
+    // As in `add`: where a carry comes out, the sum is not all ones.
+    sum + u64::from(carry)
+}
+
+/// What `last`, the last 8 of `len` bytes, has beyond whole words, 0 to 7 bytes, as the
+/// start of a word: whole words come before them, so their parity is right.
+#[inline(always)]
+const fn tail(last: &[u8; 8], len: usize) -> u64 {
+    // Shifts away 8 - len % 8 bytes, one apart since a shift by all 64 bits is none;
+    // 8 * !len is 8 * (7 - len % 8) modulo 64.
+    (u64::from_le_bytes(*last) >> 8).wrapping_shr(!(len as u32) << 3)
+}
+
+#[inline(always)]
+fn below_8(mut data: &[u8]) -> u64 {
+    let mut sum = 0;
+    if let Some((word, rest)) = data.split_first_chunk::<4>() {
+        sum += u64::from(u32::from_le_bytes(*word));
+        data = rest;
+    }
+    if let Some((word, rest)) = data.split_first_chunk::<2>() {
+        sum += u64::from(u16::from_le_bytes(*word));
+        data = rest;
+    }
+    if let Some(last) = data.first() {
+        sum += u64::from(*last);
+    }
+    sum
+}
