@@ -7,8 +7,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::Checksum;
 use super::error::{ErrorKind, Layer, ParseError};
-use super::icmpv4::Icmpv4Message;
-use super::tcp::TcpSegment;
 
 /// The protocol that an IPv4 packet carries, by its assigned number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -267,50 +265,6 @@ impl<'a> Ipv4Packet<'a> {
         )
     }
 
-    /// The TCP segment that the packet carries, its checksum verified.
-    ///
-    /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) and [`Fragment`](ErrorKind::Fragment) where
-    /// the packet holds no whole segment, else as [`TcpSegment::parse`]. Offsets
-    /// count from the start of the IPv4 packet.
-    #[inline]
-    pub fn tcp(&self) -> Result<TcpSegment<'a>, ParseError> {
-        if self.header.carries(IpProtocol::TCP)
-            && let Some(segment) = TcpSegment::sound(self.payload)
-            && TcpSegment::sum(self.payload, self.pseudo_header()).is_valid()
-        {
-            return Ok(segment);
-        }
-        Err(self.bad_tcp())
-    }
-
-    /// The TCP segment that the packet carries, its checksum not looked at.
-    ///
-    /// # Errors
-    /// As [`tcp`](Ipv4Packet::tcp), but the checksum.
-    #[inline]
-    pub fn tcp_unverified(&self) -> Result<TcpSegment<'a>, ParseError> {
-        if self.header.carries(IpProtocol::TCP)
-            && let Some(segment) = TcpSegment::sound(self.payload)
-        {
-            return Ok(segment);
-        }
-        Err(self.bad_tcp())
-    }
-
-    /// The ICMP message that the packet carries, its checksum verified.
-    ///
-    /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) and [`Fragment`](ErrorKind::Fragment) where
-    /// the packet holds no whole message, else as [`Icmpv4Message::parse`]. Offsets
-    /// count from the start of the IPv4 packet.
-    pub fn icmpv4(&self) -> Result<Icmpv4Message<'a>, ParseError> {
-        if !self.header.carries(IpProtocol::ICMP) {
-            return Err(carries_other(self.header, IpProtocol::ICMP));
-        }
-        Icmpv4Message::parse(self.payload).map_err(|error| error.at(self.header_len()))
-    }
-
     #[inline(always)]
     fn header_sum(&self) -> Checksum {
         let sum = Checksum::of(self.header.as_bytes());
@@ -318,16 +272,6 @@ impl<'a> Ipv4Packet<'a> {
             [] => sum,
             options => sum.combine(options_sum(options)),
         }
-    }
-
-    /// Why the packet gave no segment.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn bad_tcp(&self) -> ParseError {
-        if !self.header.carries(IpProtocol::TCP) {
-            return carries_other(self.header, IpProtocol::TCP);
-        }
-        TcpSegment::fault(self.payload, self.pseudo_header()).at(self.header_len())
     }
 
     /// Why `bytes` are no packet, or not an intact one.

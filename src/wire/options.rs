@@ -2,15 +2,17 @@ use byteorder::{BigEndian, ByteOrder};
 
 use super::error::{ErrorKind, Layer, ParseError};
 use super::seq::SeqNumber;
-use super::tcp::TcpHeader;
 
-pub(super) const END_OF_LIST: u8 = 0;
-pub(super) const NO_OPERATION: u8 = 1;
-pub(super) const MAXIMUM_SEGMENT_SIZE: u8 = 2;
-pub(super) const WINDOW_SCALE: u8 = 3;
-pub(super) const SACK_PERMITTED: u8 = 4;
-pub(super) const SACK: u8 = 5;
-pub(super) const TIMESTAMPS: u8 = 8;
+/// Where options begin, in bytes from the start of the segment: after the fixed header.
+const FIRST_OFFSET: usize = 20;
+
+const END_OF_LIST: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const MAXIMUM_SEGMENT_SIZE: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
 
 /// One TCP option (RFC 9293 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +192,7 @@ impl<'a> TcpOptions<'a> {
     pub const fn new(bytes: &'a [u8]) -> TcpOptions<'a> {
         TcpOptions {
             rest: bytes,
-            offset: TcpHeader::LEN,
+            offset: FIRST_OFFSET,
         }
     }
 

@@ -6,7 +6,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::Checksum;
 use super::error::{ErrorKind, Layer, ParseError};
-use super::ipv4::{IpProtocol, Ipv4Packet};
 use super::options::{OptionSummary, TcpOptions};
 use super::seq::SeqNumber;
 
@@ -263,7 +262,7 @@ pub struct TcpSegment<'a> {
 
 impl<'a> TcpSegment<'a> {
     /// The segment that fills `bytes`, its checksum verified with the sum of the
-    /// pseudo-header ([`Ipv4Packet::pseudo_header`], [`Checksum::pseudo_header`]).
+    /// pseudo-header ([`Ipv4Packet::pseudo_header`](super::Ipv4Packet::pseudo_header), [`Checksum::pseudo_header`]).
     ///
     /// # Errors
     /// [`Truncated`](ErrorKind::Truncated), [`HeaderLength`](ErrorKind::HeaderLength),
@@ -384,66 +383,6 @@ impl Deref for TcpSegment<'_> {
     #[inline]
     fn deref(&self) -> &TcpHeader {
         self.header
-    }
-}
-
-/// An IPv4 packet and the TCP segment in it.
-#[derive(Clone, Copy, Debug)]
-pub struct TcpPacket<'a> {
-    /// The packet.
-    pub ip: Ipv4Packet<'a>,
-    /// The segment that it carries.
-    pub tcp: TcpSegment<'a>,
-}
-
-impl<'a> TcpPacket<'a> {
-    /// The packet at the start of `bytes` and its segment, both checksums verified.
-    ///
-    /// # Errors
-    /// As [`Ipv4Packet::parse`] and [`Ipv4Packet::tcp`].
-    #[inline(always)]
-    pub fn parse(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        if let Some(packet) = TcpPacket::sound(bytes)
-            && packet.ip.verify_checksum()
-            && TcpSegment::sum(packet.ip.payload(), packet.ip.pseudo_header()).is_valid()
-        {
-            return Ok(packet);
-        }
-        Err(TcpPacket::fault(bytes, Ipv4Packet::parse))
-    }
-
-    /// The packet at the start of `bytes` and its segment, neither checksum looked at.
-    ///
-    /// # Errors
-    /// As [`parse`](TcpPacket::parse), but the checksums.
-    #[inline(always)]
-    pub fn parse_unverified(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        TcpPacket::sound(bytes).ok_or_else(|| TcpPacket::fault(bytes, Ipv4Packet::parse_unverified))
-    }
-
-    /// The packet, its version, protocol and lengths sound.
-    #[inline(always)]
-    fn sound(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
-        let ip = Ipv4Packet::sound(bytes)?;
-        if !ip.carries(IpProtocol::TCP) {
-            return None;
-        }
-        let tcp = TcpSegment::sound(ip.payload())?;
-        Some(TcpPacket { ip, tcp })
-    }
-
-    /// Why `bytes` are no packet with a segment, or no intact one; `parse` is what
-    /// the packet has to pass.
-    #[cold]
-    #[inline(never)]
-    fn fault(
-        bytes: &'a [u8],
-        parse: fn(&'a [u8]) -> Result<Ipv4Packet<'a>, ParseError>,
-    ) -> ParseError {
-        match parse(bytes) {
-            Ok(ip) => ip.bad_tcp(),
-            Err(error) => error,
-        }
     }
 }
 
