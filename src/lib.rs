@@ -56,6 +56,8 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs, unsafe_code)]
 
+#[cfg(feature = "pcap")]
+pub mod capture;
 #[cfg(feature = "std")]
 pub mod device;
 #[cfg(all(feature = "tun", target_os = "linux"))]
@@ -67,3 +69,8 @@ pub mod tcp;
 #[cfg(feature = "std")]
 pub mod time;
 pub mod wire;
+
+/// The README's code is tested with that of the documentation.
+#[cfg(all(doctest, feature = "tun"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

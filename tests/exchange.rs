@@ -128,7 +128,7 @@ fn text_out_of_order_is_put_in_order() {
 }
 
 #[test]
-fn each_segment_out_of_order_has_its_own_acknowledgment() {
+fn a_peer_without_sack_can_count_what_came_ahead_of_its_turn() {
     let (mut s, id) = Script::established(65535);
     s.send(id, 1000);
     s.expect("P. 1:1001 ack 1");
@@ -154,6 +154,38 @@ fn each_segment_out_of_order_has_its_own_acknowledgment() {
     s.expect(". 2001 ack 71");
     s.expect(". 2001 ack 71");
     s.expect_nothing();
+}
+
+#[test]
+fn a_peer_that_understands_it_is_told_what_came_ahead_of_its_turn() {
+    for start in STARTS {
+        let mut s = Script::new();
+        s.irs = SeqNumber(start);
+        s.inject("S 0 <mss 1000,nop,nop,sackOK>");
+        s.expect("S. 0 ack 1 <mss 1460,nop,nop,sackOK>");
+        s.inject(". 1 ack 1");
+        let id = s.accept();
+        // The run that grew last comes first (RFC 2018 section 4).
+        s.inject(". 21:31 ack 1");
+        s.expect(". 1 ack 1 <nop,nop,sack 21:31>");
+        s.inject(". 61:71 ack 1");
+        s.expect(". 1 ack 1 <nop,nop,sack 61:71 21:31>");
+        s.inject(". 41:51 ack 1");
+        s.expect(". 1 ack 1 <nop,nop,sack 41:51 61:71 21:31>");
+        s.inject(". 31:36 ack 1");
+        s.expect(". 1 ack 1 <nop,nop,sack 21:36 41:51 61:71>");
+        s.inject(". 81:91 ack 1");
+        s.inject(". 101:111 ack 1");
+        s.expect(". 1 ack 1 <nop,nop,sack 101:111 81:91 21:36 41:51>");
+        // With text the option takes of the room for it.
+        s.send(id, 1100);
+        s.expect(". 1:965 ack 1 <nop,nop,sack 101:111 81:91 21:36 41:51>");
+        s.inject(". 1:21 ack 965");
+        s.expect("P. 965:1101 ack 36 <nop,nop,sack 101:111 81:91 41:51>");
+        s.inject(". 36:101 ack 1101");
+        s.expect(". 1101 ack 111");
+        s.read(id, 110);
+    }
 }
 
 #[test]
@@ -186,6 +218,7 @@ fn the_peer_closes_first() {
     s.inject(". 7 ack 5");
     assert_eq!(s.state(), State::Closed);
     assert_eq!(s.stack.connection_count(), 0);
+    assert_eq!(s.stack.counters().drops().count(), 0);
     assert_eq!(s.stack.send(id, b"x"), Err(SocketError::NoSuchConnection));
 }
 
@@ -661,9 +694,9 @@ fn an_active_open_reaches_a_peer() {
     let id = s.stack.connect(s.now, remote).unwrap();
     s.peer = remote;
     s.us = s.stack.quad(id).unwrap().local();
-    s.expect("S 0 <mss 1460,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
     s.pass(1001);
-    s.expect("S 0 <mss 1460,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
     s.inject("S. 0 ack 9"); // not ours
     s.expect("R 9");
     s.inject("R. 0 ack 9");
@@ -677,7 +710,7 @@ fn an_active_open_reaches_a_peer() {
     let id = s.stack.connect(s.now, remote).unwrap();
     s.iss = None;
     s.us = s.stack.quad(id).unwrap().local();
-    s.expect("S 0 <mss 1460,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
     s.inject("R. 0 ack 1");
     assert_eq!(s.events(), [Event::Closed(id, CloseReason::Refused)]);
 }

@@ -2,8 +2,10 @@
 
 mod demo;
 mod serve;
+mod validate;
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +24,7 @@ enum Command {
     Serve(serve::Args),
     /// Watch a connection from the first segment to the last, each explained
     Demo,
+    Validate(validate::Validate),
 }
 
 /// Runs the command that the command line names.
@@ -29,9 +32,11 @@ pub fn main() -> ExitCode {
     let result: Result<ExitCode, Failure> = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo => demo::run(),
+        Command::Validate(args) => validate::run(&args),
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("zerotcp: {failure}");
+        // Not eprintln!, which panics where nobody listens any more.
+        let _ = writeln!(io::stderr(), "zerotcp: {failure}");
         ExitCode::from(2)
     })
 }

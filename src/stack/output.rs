@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 use super::Stack;
 use super::counters::DropReason;
 use super::quad::Quad;
-use crate::tcp::ResetReply;
+use crate::tcp::{Outgoing, ResetReply};
 use crate::time::Instant;
 use crate::wire::{
-    BuildError, Icmpv4Builder, Icmpv4Type, SegmentFields, SegmentTemplate, TcpFlags, TcpOption,
+    BuildError, Icmpv4Builder, Icmpv4Type, SackBlocks, SegmentFields, SegmentTemplate, TcpFlags,
+    TcpOption,
 };
 
 /// A packet that was written to the caller's buffer.
@@ -64,17 +65,8 @@ impl Stack {
                 continue;
             };
             self.burst += 1;
-            // In the order in which Linux sends them, and so do middleboxes expect them.
-            let mut options = [TcpOption::NoOperation; 3];
-            let mut count = 0;
-            if let Some(mss) = outgoing.mss {
-                options[0] = TcpOption::MaximumSegmentSize(mss);
-                count = 1;
-            }
-            if let Some(shift) = outgoing.window_scale {
-                options[2] = TcpOption::WindowScale(shift);
-                count = 3;
-            }
+            let mut sack = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
+            let (options, count) = options(&outgoing, &mut sack);
             let template = template(entry.quad, self.config.ttl);
             let written = template.write(
                 buffer,
@@ -145,6 +137,32 @@ impl Stack {
             }
         }
     }
+}
+
+/// The options of a segment and how many there are, in the order in which Linux sends
+/// them and middleboxes expect them. `sack` is room for the body of a SACK option.
+fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 6], usize) {
+    let mut options = [TcpOption::NoOperation; 6];
+    let Some(mss) = outgoing.mss else {
+        return match SackBlocks::write(&outgoing.sack, sack) {
+            Some(blocks) => {
+                options[2] = TcpOption::Sack(blocks);
+                (options, 3)
+            }
+            None => (options, 0),
+        };
+    };
+    options[0] = TcpOption::MaximumSegmentSize(mss);
+    let mut count = 1;
+    if outgoing.sack_permitted {
+        options[3] = TcpOption::SackPermitted;
+        count = 4;
+    }
+    if let Some(shift) = outgoing.window_scale {
+        options[count + 1] = TcpOption::WindowScale(shift);
+        count += 2;
+    }
+    (options, count)
 }
 
 /// For packets from this host to the peer.

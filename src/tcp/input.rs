@@ -114,6 +114,10 @@ impl Tcb {
         if !self.receive_ack(now, config, segment, effects) {
             return SegmentFate::BadAck;
         }
+        if self.state == State::Closed {
+            // It was the last acknowledgment there was to wait for.
+            return SegmentFate::Processed;
+        }
 
         // Seventh, the text.
         let fate = self.receive_text(now, config, segment, effects);
@@ -164,7 +168,7 @@ impl Tcb {
         SegmentFate::OutOfWindow
     }
 
-    /// `false` where the segment goes no further.
+    /// `false` where the acknowledgment is not to be believed, and the segment goes no further.
     fn receive_ack(
         &mut self,
         now: Instant,
@@ -199,7 +203,7 @@ impl Tcb {
             self.note_duplicate_ack(segment, before);
         }
         self.follow_acknowledged_fin(now, config, effects);
-        self.state != State::Closed
+        true
     }
 
     /// SND.UNA moves to `ack`, which is above it and not above SND.NXT.
@@ -376,7 +380,11 @@ impl Tcb {
         let offset = self.receive_buffer.len() + (left - self.rcv.nxt) as usize;
         if left != self.rcv.nxt {
             // Ahead of its turn: the peer learns at once what is missing (MAY-13).
-            self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
+            if self.rcv.sack_permitted {
+                self.ack_due = AckDue::Now;
+            } else {
+                self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
+            }
             let limit = config.max_out_of_order_runs;
             if !self.reassembly.insert(left, right, limit) {
                 return SegmentFate::NoRoom;

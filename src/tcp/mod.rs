@@ -33,5 +33,6 @@ mod timers;
 
 pub use config::Config;
 pub use output::Outgoing;
+pub use reassembly::SackList;
 pub use state::State;
 pub use tcb::{CloseReason, Effects, ResetReply, SegmentFate, Tcb};

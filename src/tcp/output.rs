@@ -1,6 +1,7 @@
 //! What is to be sent next, and what a timer does.
 
 use super::config::Config;
+use super::reassembly::SackList;
 use super::state::State;
 use super::tcb::{AckDue, CloseReason, Effects, Tcb};
 use super::timers::Timer;
@@ -16,6 +17,10 @@ pub struct Outgoing<'a> {
     pub mss: Option<u16>,
     /// On a SYN, the window scale option's value, if there is to be one.
     pub window_scale: Option<u8>,
+    /// On a SYN, whether there is to be a SACK-permitted option.
+    pub sack_permitted: bool,
+    /// The blocks of a SACK option, if there are any.
+    pub sack: SackList,
     /// Its text, in two pieces.
     pub payload: [&'a [u8]; 2],
     /// Whether it was sent before.
@@ -82,6 +87,8 @@ impl Tcb {
             },
             mss: Some(self.rcv.mss),
             window_scale: scaled.then_some(self.rcv.shift),
+            sack_permitted: self.rcv.sack_permitted,
+            sack: SackList::default(),
             payload: [&[], &[]],
             is_retransmission,
         })
@@ -113,7 +120,9 @@ impl Tcb {
             return None;
         }
         let text_end = self.text_end();
-        let mss = u32::from(self.snd.mss);
+        // Options take from the room for text.
+        let options = self.sack_list().option_len();
+        let mss = u32::from(self.snd.mss).saturating_sub(options).max(1);
         if core::mem::take(&mut self.retransmit_first) && self.flight() > 0 {
             let seq = self.snd.una;
             let len = self.send_buffer.len().min(mss as usize) as u32;
@@ -195,6 +204,7 @@ impl Tcb {
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
         let offset = (seq - self.snd.una) as usize;
+        let sack = self.sack_list();
         Outgoing {
             fields: SegmentFields {
                 seq,
@@ -205,11 +215,23 @@ impl Tcb {
             },
             mss: None,
             window_scale: None,
+            sack_permitted: false,
+            sack,
             payload: match len {
                 0 => [&[], &[]],
                 _ => self.send_buffer.slices(offset, len as usize),
             },
             is_retransmission,
+        }
+    }
+
+    /// What an acknowledgment reports of the octets that came ahead of their turn, if the
+    /// peer understands it (RFC 2018).
+    fn sack_list(&self) -> SackList {
+        if self.rcv.sack_permitted && !self.reassembly.is_empty() {
+            self.reassembly.blocks()
+        } else {
+            SackList::default()
         }
     }
 

@@ -1,4 +1,4 @@
-use crate::wire::SeqNumber;
+use crate::wire::{SackBlock, SackBlocks, SeqNumber};
 
 /// Which octets have arrived ahead of their turn: runs in order, apart from each other.
 ///
@@ -9,6 +9,8 @@ use crate::wire::SeqNumber;
 pub(super) struct Reassembly {
     /// `left..right`, each right below the next one's left.
     runs: Vec<(SeqNumber, SeqNumber)>,
+    /// A number of each run that grew of late, the latest first.
+    recent: [Option<SeqNumber>; SackBlocks::MAX],
 }
 
 impl Reassembly {
@@ -34,7 +36,34 @@ impl Reassembly {
             self.runs[first] = (left, right);
             self.runs.drain(first + 1..last);
         }
+        self.note_recent(left, self.runs[first]);
         true
+    }
+
+    /// `number` of `run` comes to the front of what grew of late; what else there is of
+    /// that run goes.
+    fn note_recent(&mut self, number: SeqNumber, run: (SeqNumber, SeqNumber)) {
+        let old = self.recent;
+        let others = old.into_iter().flatten().filter(|n| !lies_in(*n, run));
+        let newest = core::iter::once(number).chain(others);
+        self.recent = [None; SackBlocks::MAX];
+        for (slot, number) in self.recent.iter_mut().zip(newest) {
+            *slot = Some(number);
+        }
+    }
+
+    /// The runs to report, the one that grew last first (RFC 2018 section 4).
+    pub(super) fn blocks(&self) -> SackList {
+        let mut list = SackList::default();
+        for number in self.recent.iter().flatten() {
+            if let Some(run) = self.runs.iter().find(|run| lies_in(*number, **run)) {
+                list.push(SackBlock {
+                    left: run.0,
+                    right: run.1,
+                });
+            }
+        }
+        list
     }
 
     /// Drops what starts at or before `next` and returns the number after the octets
@@ -55,7 +84,44 @@ impl Reassembly {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.runs = Vec::new();
+        *self = Reassembly::default();
+    }
+}
+
+fn lies_in(number: SeqNumber, run: (SeqNumber, SeqNumber)) -> bool {
+    number.in_window(run.0, run.1 - run.0)
+}
+
+/// The blocks of a SACK option to be sent: none to four.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SackList {
+    blocks: [SackBlock; SackBlocks::MAX],
+    len: usize,
+}
+
+impl SackList {
+    fn push(&mut self, block: SackBlock) {
+        if let Some(slot) = self.blocks.get_mut(self.len) {
+            *slot = block;
+            self.len += 1;
+        }
+    }
+
+    /// What the option takes of a header with the NOPs that align it, in bytes.
+    pub(super) fn option_len(&self) -> u32 {
+        match self.len {
+            0 => 0,
+            // At most four blocks of eight.
+            len => 4 + (len * SackBlocks::BLOCK_LEN) as u32,
+        }
+    }
+}
+
+impl core::ops::Deref for SackList {
+    type Target = [SackBlock];
+
+    fn deref(&self) -> &[SackBlock] {
+        &self.blocks[..self.len]
     }
 }
 
@@ -103,6 +169,17 @@ mod tests {
                     .collect();
                 prop_assert_eq!(ours, runs);
                 prop_assert!(reassembly.runs.len() <= limit);
+
+                // Reported are runs that are there, each once, that of the last piece first.
+                let blocks = reassembly.blocks();
+                for (n, block) in blocks.iter().enumerate() {
+                    prop_assert!(reassembly.runs.contains(&(block.left, block.right)));
+                    prop_assert!(!blocks[..n].contains(block));
+                }
+                if from as usize > next && bitmap[from as usize] {
+                    let first = blocks.first().unwrap();
+                    prop_assert!((start + from).in_window(first.left, first.right - first.left));
+                }
             }
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct ReceiveSpace {
     pub(super) shift: u8,
     /// The MSS that we announce.
     pub(super) mss: u16,
+    /// Whether the peer understands SACK; before its SYN has come, whether we offer it.
+    pub(super) sack_permitted: bool,
     /// The largest text seen in a segment: what counts as full-sized.
     pub(super) largest: u16,
     /// Octets received since the last acknowledgment.
@@ -185,9 +187,9 @@ pub struct Tcb {
     /// How often in a row the window was found closed.
     pub(super) probes: u8,
     pub(super) ack_due: AckDue,
-    /// Segments ahead of their turn that have not been answered. Each is owed an
-    /// acknowledgment of its own, however many arrive before the next is sent: a peer
-    /// without SACK counts them (RFC 5681 sections 3.2 and 4.2).
+    /// Segments ahead of their turn that a peer without SACK has not been answered. Each is
+    /// owed an acknowledgment of its own, however many arrive before the next is sent:
+    /// the peer counts them (RFC 5681 sections 3.2 and 4.2).
     pub(super) duplicate_acks_due: u8,
     /// The user has closed: a FIN follows the last octet of the send buffer.
     pub(super) fin_queued: bool,
@@ -250,6 +252,7 @@ impl Tcb {
                 irs: SeqNumber(0),
                 shift: 0,
                 mss,
+                sack_permitted: true,
                 largest: Tcb::DEFAULT_MSS,
                 unacknowledged: 0,
                 fin: None,
@@ -301,6 +304,7 @@ impl Tcb {
             // Only if both sent it (RFC 7323 section 2.2).
             None => (self.snd.shift, self.rcv.shift) = (0, 0),
         }
+        self.rcv.sack_permitted = options.sack_permitted;
         self.congestion = Congestion::new(self.snd.mss.into());
         self.set_send_window(syn.window().into(), syn);
     }
@@ -351,7 +355,9 @@ impl Tcb {
     /// Moves octets that arrived in order into `out` and returns how many.
     pub fn recv(&mut self, config: &Config, out: &mut [u8]) -> usize {
         let count = self.receive_buffer.read(out);
-        self.note_read(config);
+        if count > 0 {
+            self.note_read(config);
+        }
         count
     }
 
@@ -363,7 +369,9 @@ impl Tcb {
     /// Drops `count` octets from the front of the unread ones, or as many as there are.
     pub fn consume(&mut self, config: &Config, count: usize) {
         self.receive_buffer.consume(count);
-        self.note_read(config);
+        if count > 0 {
+            self.note_read(config);
+        }
     }
 
     /// Whether all that the peer sent before its FIN has been read.

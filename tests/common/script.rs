@@ -14,7 +14,7 @@ use zerotcp::stack::{
 };
 use zerotcp::tcp::State;
 use zerotcp::time::Instant;
-use zerotcp::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket};
+use zerotcp::wire::{SackBlock, SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket};
 
 pub const US: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 2), 7);
 pub const PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 1), 49152);
@@ -201,7 +201,10 @@ impl Script {
             write!(text, " ack {}", tcp.ack() - self.irs).unwrap();
         }
         write!(text, " win {}", tcp.window()).unwrap();
-        let options: Vec<_> = tcp.options().map(|option| show(option.unwrap())).collect();
+        let options: Vec<_> = tcp
+            .options()
+            .map(|option| show(option.unwrap(), self.irs))
+            .collect();
         if !options.is_empty() {
             write!(text, " <{}>", options.join(",")).unwrap();
         }
@@ -278,12 +281,17 @@ fn parse_options(text: &str) -> Vec<TcpOption<'static>> {
     inner.split(',').map(option).collect()
 }
 
-fn show(option: TcpOption<'_>) -> String {
+/// An option as text; the numbers of SACK blocks relative to `irs`.
+fn show(option: TcpOption<'_>, irs: SeqNumber) -> String {
     match option {
         TcpOption::NoOperation => "nop".into(),
         TcpOption::MaximumSegmentSize(size) => format!("mss {size}"),
         TcpOption::WindowScale(shift) => format!("wscale {shift}"),
         TcpOption::SackPermitted => "sackOK".into(),
+        TcpOption::Sack(blocks) => {
+            let block = |block: SackBlock| format!(" {}:{}", block.left - irs, block.right - irs);
+            format!("sack{}", blocks.iter().map(block).collect::<String>())
+        }
         other => format!("{other:?}"),
     }
 }
