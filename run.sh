@@ -30,10 +30,13 @@ find_program() {
 }
 
 build() {
+    # Where rustup puts it, for a terminal that was open before.
+    PATH="$PATH:${HOME:-}/.cargo/bin"
     command -v cargo >/dev/null ||
         fail "cargo is missing: install Rust from https://rustup.rs, then open a new terminal"
     command -v cc >/dev/null ||
         fail "a C compiler is missing, which Rust links with: sudo apt install build-essential"
+    [ -x "$program" ] || echo "Building zerotcp, which takes a minute" >&2
     cargo build --release --quiet --manifest-path "$here/Cargo.toml" --bin zerotcp ||
         fail "the build failed"
 }

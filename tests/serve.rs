@@ -31,13 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() {
     let arguments = Arguments::from_args();
-    let ping = match Command::new("ping").arg("-V").output() {
-        Ok(_) => None,
-        Err(error) => Some(format!("ping: {error}")),
+    let network = in_private_network(|| Tun::create(&TunConfig::default()).err());
+    let networked_needs = network.unwrap_or_else(Some).map(|error| {
+        eprintln!("no test network: {error}");
+        "root and /dev/net/tun"
+    });
+    let ping_needs = match Command::new("ping").arg("-V").output() {
+        Ok(_) => networked_needs,
+        Err(_) => networked_needs.or(Some("the program ping")),
     };
-    let network = in_private_network(|| Tun::create(&TunConfig::default()).err())
-        .unwrap_or_else(Some)
-        .map(|error| error.to_string());
     let networked: &[(&str, fn())] = &[
         ("echo_returns_every_byte", echo_returns_every_byte),
         (
@@ -82,6 +84,7 @@ fn main() {
             the_demonstration_explains_a_connection,
         ),
         ("a_busy_interface_is_one_line", a_busy_interface_is_one_line),
+        ("a_network_in_use_is_one_line", a_network_in_use_is_one_line),
         (
             "an_unwritable_capture_is_one_line",
             an_unwritable_capture_is_one_line,
@@ -89,13 +92,9 @@ fn main() {
     ];
     let mut trials: Vec<Trial> = networked
         .iter()
-        .map(|&(name, test)| trial(name, test, &network))
+        .map(|&(name, test)| trial(name, test, networked_needs))
         .collect();
-    trials.push(trial(
-        "ping_is_answered",
-        ping_is_answered,
-        &network.or(ping),
-    ));
+    trials.push(trial("ping_is_answered", ping_is_answered, ping_needs));
     trials.push(Trial::test("a_wrong_value_is_one_line", || {
         a_wrong_value_is_one_line();
         Ok(())
@@ -103,11 +102,11 @@ fn main() {
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-/// A test in a network of its own; ignored if there is something missing.
-fn trial(name: &str, test: fn(), missing: &Option<String>) -> Trial {
+/// A test in a network of its own; ignored if something that it needs is missing.
+fn trial(name: &str, test: fn(), missing: Option<&str>) -> Trial {
     let name = match missing {
         None => name.to_owned(),
-        Some(reason) => format!("{name} [cannot run here: {reason}]"),
+        Some(what) => format!("{name} [needs {what}]"),
     };
     Trial::test(name, move || Ok(in_private_network(test)?)).with_ignored_flag(missing.is_some())
 }
@@ -594,6 +593,22 @@ fn a_busy_interface_is_one_line() {
     let _serve = Serve::start(&["--tun", "busy0"]);
     let line = complaint(&["--tun", "busy0"]);
     assert!(line.contains("busy0 is in use"), "{line}");
+}
+
+fn a_network_in_use_is_one_line() {
+    let _serve = Serve::start(&[]);
+    let line = complaint(&["--tun", "tun1"]);
+    assert!(line.contains("the network of tun0"), "{line}");
+    // Another network is free.
+    let other = [
+        "--tun",
+        "tun1",
+        "--host-address",
+        "10.7.0.1/24",
+        "--address",
+        "10.7.0.2",
+    ];
+    assert!(Serve::start(&other).stop().status.success());
 }
 
 fn an_unwritable_capture_is_one_line() {

@@ -32,8 +32,8 @@ They are alone in a network of their own: nothing here touches the real one.
 Numbers count from 0 in each direction; on the wire both start at random.
 ";
 
-const NEXT: &str = "
-Next: run ./run.sh (or sudo zerotcp serve --trace) in one terminal, and in another
+const NEXT: &str = "\
+Next: run ./run.sh --trace (or sudo zerotcp serve --trace) in one terminal, and in another
       ping 192.168.0.2, nc 192.168.0.2 7 or curl http://192.168.0.2/";
 
 /// Shows a connection.

@@ -5,6 +5,7 @@ mod chargen;
 mod echo;
 mod http;
 mod link;
+mod overlap;
 mod server;
 mod signals;
 mod trace;
@@ -34,6 +35,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// Serves until a signal comes.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
     args.check()?;
+    overlap::check(&args)?;
     log_to_stderr();
     let signals = Signals::install().map_err(Failure::from_display)?;
     let tun = Tun::create(&args.tun_config()).map_err(Failure::from_display)?;
@@ -59,7 +61,8 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     say(&args.introduction());
     let served = serve(&mut driver, &mut server, &signals);
     // What there is to say is said even if the device broke.
-    say(&format!("\n{}", driver.stack().counters()));
+    let counters = driver.stack().counters().to_string();
+    say(&format!("\n{}", counters.trim_end()));
     served.map_err(Failure::from_display)?;
     driver
         .into_device()

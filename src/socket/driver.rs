@@ -267,3 +267,180 @@ pub fn wait(
     }
     Ok(wake.is_some() && both[1].any().unwrap_or(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::device::{Impaired, MemoryLink};
+    use crate::stack::{Config, ConnectionId, Listen, ListenerId};
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+    /// What an observer saw.
+    #[derive(Debug, Default)]
+    struct Seen {
+        packets: Vec<Direction>,
+        states: Vec<State>,
+    }
+
+    impl Observer for Seen {
+        fn packet(&mut self, _: Instant, direction: Direction, _: &[u8], _: &Stack) {
+            self.packets.push(direction);
+        }
+
+        fn state(&mut self, _: Instant, _: Quad, _: State, to: State) {
+            self.states.push(to);
+        }
+    }
+
+    /// A device that always has a packet.
+    struct Flood;
+
+    impl Device for Flood {
+        fn receive(&mut self, _now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+            buffer[0] = 0x45;
+            Ok(Some(1))
+        }
+
+        fn transmit(&mut self, _now: Instant, _packet: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn mtu(&self) -> usize {
+            1500
+        }
+    }
+
+    fn stack(address: Ipv4Addr) -> Stack {
+        let mut config = Config::seeded(address, 1);
+        config.report_states = true;
+        Stack::new(config)
+    }
+
+    fn server() -> (Stack, ListenerId) {
+        let mut stack = stack(SERVER);
+        let listener = stack.listen(Listen::port(7)).unwrap();
+        (stack, listener)
+    }
+
+    /// A client of the server that has said hello.
+    fn client() -> (Stack, ConnectionId) {
+        let mut stack = stack(CLIENT);
+        let remote = SocketAddrV4::new(SERVER, 7);
+        let id = stack.connect(Instant::ZERO, remote).unwrap();
+        stack.send(id, b"hello").unwrap();
+        (stack, id)
+    }
+
+    /// Turns both cranks until `done`, which sees the events of both.
+    fn crank<A: Device, B: Device, O: Observer>(
+        left: &mut Driver<A, O>,
+        right: &mut Driver<B, O>,
+        mut done: impl FnMut(&mut Driver<A, O>, &mut Driver<B, O>) -> bool,
+    ) {
+        let end = Instant::ZERO + Duration::from_secs(5);
+        while !done(left, right) {
+            assert!(left.now() < end, "it takes too long");
+            left.receive().unwrap();
+            right.receive().unwrap();
+            left.transmit().unwrap();
+            right.transmit().unwrap();
+        }
+    }
+
+    #[test]
+    fn two_drivers_carry_a_connection() {
+        let (left, right) = MemoryLink::pair(1500);
+        let (client, _) = client();
+        let (server, listener) = server();
+        let mut client = Driver::with_observer(client, left, Seen::default());
+        let mut server = Driver::with_observer(server, right, Seen::default());
+        crank(&mut client, &mut server, |client, server| {
+            // No change of state reaches the application.
+            for event in [client.poll_event(), server.poll_event()] {
+                assert!(!matches!(event, Some(Event::State { .. })));
+                if let Some(Event::Readable(id)) = event {
+                    let mut buffer = [0; 9];
+                    assert_eq!(server.stack_mut().recv(id, &mut buffer), Ok(5));
+                    assert_eq!(&buffer[..5], b"hello");
+                    return true;
+                }
+                if event == Some(Event::Incoming(listener)) {
+                    server.stack_mut().accept(listener).unwrap();
+                }
+            }
+            false
+        });
+        let states = [State::SynReceived, State::Established];
+        assert_eq!(server.observer.states, states);
+        let packets = &server.observer.packets;
+        assert_eq!(packets[..3], [Direction::In, Direction::Out, Direction::In]);
+    }
+
+    #[test]
+    fn a_delayed_packet_falls_due_in_time() {
+        let (left, right) = MemoryLink::pair(1500);
+        let (client, id) = client();
+        let slow = Impaired::new(left, "delay=20ms".parse().unwrap());
+        let mut client = Driver::new(client, slow);
+        let mut server = Driver::new(server().0, right);
+        client.receive().unwrap();
+        client.transmit().unwrap();
+        let due = client.poll_timeout().unwrap() - client.now();
+        assert!(due <= Duration::from_millis(20), "{due:?}");
+        crank(&mut client, &mut server, |client, _| {
+            client.poll_event() == Some(Event::Connected(id))
+        });
+        // There and back.
+        assert!(client.now() >= Instant::from_millis(40));
+    }
+
+    #[test]
+    fn a_flood_leaves_the_application_its_turn() {
+        let mut driver = Driver::with_observer(server().0, Flood, Seen::default());
+        driver.receive().unwrap();
+        assert_eq!(driver.observer.packets.len(), BATCH);
+        // There is more: no time to sleep.
+        assert_eq!(driver.poll_timeout(), Some(Instant::ZERO));
+        driver.set_batch(0);
+        driver.receive().unwrap();
+        assert_eq!(driver.observer.packets.len(), BATCH + 1);
+    }
+
+    #[test]
+    fn a_choice_of_observer_is_made_at_run_time() {
+        let mut watched = Driver::with_observer(server().0, Flood, Some(Seen::default()));
+        let mut unwatched = Driver::with_observer(server().0, Flood, None::<Seen>);
+        watched.receive().unwrap();
+        unwatched.receive().unwrap();
+        assert_eq!(watched.observer.unwrap().packets.len(), BATCH);
+        assert!(unwatched.observer.is_none());
+    }
+
+    #[test]
+    fn waiting_ends_for_one_of_three_reasons() {
+        let long = Some(Duration::from_secs(60));
+        let (mut device_in, device) = UnixStream::pair().unwrap();
+        let (mut wake_in, wake) = UnixStream::pair().unwrap();
+        let start = time::Instant::now();
+
+        // The time.
+        let short = Duration::from_micros(300);
+        assert!(!wait(device.as_fd(), Some(wake.as_fd()), Some(short)).unwrap());
+        assert!(start.elapsed() >= short);
+        // The device.
+        device_in.write_all(b"packet").unwrap();
+        assert!(!wait(device.as_fd(), Some(wake.as_fd()), long).unwrap());
+        assert!(!wait(device.as_fd(), None, long).unwrap());
+        // The wake-up, though the device can be read too.
+        wake_in.write_all(b"!").unwrap();
+        assert!(wait(device.as_fd(), Some(wake.as_fd()), long).unwrap());
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+}

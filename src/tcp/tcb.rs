@@ -187,9 +187,9 @@ pub struct Tcb {
     /// How often in a row the window was found closed.
     pub(super) probes: u8,
     pub(super) ack_due: AckDue,
-    /// Segments ahead of their turn that have not been answered. Each is owed an
-    /// acknowledgment of its own, however many arrive before the next is sent: a peer
-    /// without SACK counts them (RFC 5681 sections 3.2 and 4.2).
+    /// Segments ahead of their turn that a peer without SACK has not been answered. Each is
+    /// owed an acknowledgment of its own, however many arrive before the next is sent:
+    /// the peer counts them (RFC 5681 sections 3.2 and 4.2).
     pub(super) duplicate_acks_due: u8,
     /// The user has closed: a FIN follows the last octet of the send buffer.
     pub(super) fin_queued: bool,

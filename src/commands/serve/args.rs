@@ -177,18 +177,23 @@ impl Args {
 pub struct Subnet {
     /// The host's own address.
     pub address: Ipv4Addr,
-    /// How many leading bits are the network's, 1 to 31.
+    /// How many leading bits are the network's, 32 at most.
     pub prefix: u8,
 }
 
 impl Subnet {
-    /// A one for each bit of the host's part. `prefix` is below 32.
+    /// A one for each bit of the host's part.
     fn host_mask(&self) -> u32 {
-        u32::MAX >> self.prefix
+        u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0)
     }
 
     fn contains(&self, address: Ipv4Addr) -> bool {
         (self.address.to_bits() ^ address.to_bits()) & !self.host_mask() == 0
+    }
+
+    /// Whether the two networks have an address in common.
+    pub fn overlaps(&self, other: Subnet) -> bool {
+        self.contains(other.address) || other.contains(self.address)
     }
 
     /// Whether it is the network's own or the broadcast address. A network of two has neither
