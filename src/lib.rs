@@ -56,6 +56,8 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs, unsafe_code)]
 
+#[cfg(feature = "pcap")]
+pub mod capture;
 #[cfg(feature = "std")]
 pub mod device;
 #[cfg(all(feature = "tun", target_os = "linux"))]
