@@ -57,12 +57,15 @@ impl fmt::Display for CaptureErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CaptureErrorKind::Io(error) => error.fmt(f),
-            CaptureErrorKind::Empty => f.write_str("the file is empty, a capture has a header"),
+            CaptureErrorKind::Empty => {
+                f.write_str("the file is empty, a capture begins with a header")
+            }
             CaptureErrorKind::NotACapture(magic) => {
                 let [a, b, c, d] = magic;
                 write!(
                     f,
-                    "begins with {a:02x} {b:02x} {c:02x} {d:02x}, not as pcap or pcapng do"
+                    "begins with {a:02x} {b:02x} {c:02x} {d:02x}, a pcap begins with \
+                     d4 c3 b2 a1 or a1 b2 c3 d4, a pcapng with 0a 0d 0d 0a"
                 )?;
                 if magic.starts_with(&[0x1f, 0x8b]) {
                     f.write_str(" (it is compressed by gzip)")?;

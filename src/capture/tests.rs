@@ -268,14 +268,18 @@ fn error(file: &[u8]) -> String {
 
 #[test]
 fn errors_say_what_and_where() {
-    assert_eq!(error(b""), "the file is empty, a capture has a header");
+    assert_eq!(
+        error(b""),
+        "the file is empty, a capture begins with a header"
+    );
     assert_eq!(
         error(b"\xd4\xc3"),
         "the file ends after 2 bytes of at least 24 (file header at byte 0)"
     );
     assert_eq!(
         error(b"GET / HTTP/1.1"),
-        "begins with 47 45 54 20, not as pcap or pcapng do (file header at byte 0)"
+        "begins with 47 45 54 20, a pcap begins with d4 c3 b2 a1 or a1 b2 c3 d4, \
+         a pcapng with 0a 0d 0d 0a (file header at byte 0)"
     );
     let mut file = pcap(Endianness::Big, TsResolution::MicroSecond);
     assert_eq!(

@@ -2,6 +2,7 @@
 
 mod demo;
 mod serve;
+mod validate;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ enum Command {
     Serve(serve::Args),
     /// Watch a connection from the first segment to the last, each explained
     Demo,
+    Validate(validate::Validate),
 }
 
 /// Runs the command that the command line names.
@@ -29,6 +31,7 @@ pub fn main() -> ExitCode {
     let result: Result<ExitCode, Failure> = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo => demo::run(),
+        Command::Validate(args) => validate::run(&args),
     };
     result.unwrap_or_else(|failure| {
         eprintln!("zerotcp: {failure}");
