@@ -138,6 +138,12 @@ impl Tcb {
         if seq == self.rcv.nxt || seq.in_window(self.rcv.nxt, window) {
             return true;
         }
+        if len == 0 && !segment.flags().rst() {
+            // A bare acknowledgment comes from beyond the window when its sender has
+            // filled it or, by one, probed it closed. By the letter it would go
+            // unheard, and be answered by one that does too (RFC 9293 appendix A.2).
+            return seq.in_window(self.rcv.nxt, window + 2);
+        }
         // Starts before the window and reaches into it.
         window > 0 && len > 0 && seq < self.rcv.nxt && self.rcv.nxt < seq + len
     }
@@ -358,10 +364,7 @@ impl Tcb {
         };
         if self.released {
             // Nobody will read it (RFC 9293 section 3.6.1, SHLD-3).
-            effects.reset = Some(ResetReply {
-                seq: self.snd.nxt,
-                ack: Some(self.rcv.nxt),
-            });
+            effects.reset = Some(self.reset());
             self.finish(CloseReason::Aborted, effects);
             return SegmentFate::AfterClose;
         }

@@ -54,12 +54,8 @@ impl Tcb {
             if self.ack_due != AckDue::Now {
                 return None;
             }
-            let span = Span {
-                seq: self.snd.nxt,
-                len: 0,
-                fin: false,
-            };
-            return Some(self.send_span(now, config, span));
+            let bare_ack = self.bare_ack();
+            return Some(self.send_span(now, config, bare_ack));
         }
         let is_retransmission = self.snd.nxt != self.snd.iss;
         self.snd.cursor = self.snd.iss + 1;
@@ -96,21 +92,24 @@ impl Tcb {
 
     /// What may go out now.
     fn next_span(&mut self, now: Instant, config: &Config) -> Option<Span> {
-        let bare_ack = Span {
-            seq: self.snd.nxt,
-            len: 0,
-            fin: false,
-        };
         // Before any text: what carries text is no duplicate (RFC 5681 section 2), and
         // neither is the first one that acknowledges new text.
         if self.duplicate_acks_due > 0 {
             if self.ack_due == AckDue::No {
                 self.duplicate_acks_due -= 1;
             }
-            return Some(bare_ack);
+            return Some(self.bare_ack());
         }
         self.next_text(now, config)
-            .or((self.ack_due == AckDue::Now).then_some(bare_ack))
+            .or((self.ack_due == AckDue::Now).then(|| self.bare_ack()))
+    }
+
+    fn bare_ack(&self) -> Span {
+        Span {
+            seq: self.bare_seq(),
+            len: 0,
+            fin: false,
+        }
     }
 
     /// Which text or FIN may go out now.
@@ -203,7 +202,6 @@ impl Tcb {
         self.ack_due = AckDue::No;
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
-        let offset = (seq - self.snd.una) as usize;
         let sack = self.sack_list();
         Outgoing {
             fields: SegmentFields {
@@ -219,7 +217,10 @@ impl Tcb {
             sack,
             payload: match len {
                 0 => [&[], &[]],
-                _ => self.send_buffer.slices(offset, len as usize),
+                // What has text starts at SND.UNA or after.
+                _ => self
+                    .send_buffer
+                    .slices((seq - self.snd.una) as usize, len as usize),
             },
             is_retransmission,
         }

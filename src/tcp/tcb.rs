@@ -439,14 +439,19 @@ impl Tcb {
             State::Closed | State::Listen => return effects,
             State::SynSent | State::Closing | State::LastAck | State::TimeWait => {}
             _ => {
-                effects.reset = Some(ResetReply {
-                    seq: self.snd.nxt,
-                    ack: Some(self.rcv.nxt),
-                });
+                effects.reset = Some(self.reset());
             }
         }
         self.finish(CloseReason::Aborted, &mut effects);
         effects
+    }
+
+    /// A reset that the peer believes.
+    pub(super) fn reset(&self) -> ResetReply {
+        ResetReply {
+            seq: self.bare_seq(),
+            ack: Some(self.rcv.nxt),
+        }
     }
 
     /// Goes over to `next`.
@@ -482,11 +487,24 @@ impl Tcb {
         self.timers.set(Timer::TimeWait, due);
     }
 
+    /// The number of the first octet in the send buffer, where the peer's window begins
+    /// too: SND.UNA, or that after our SYN, for which the window has no say.
+    fn window_start(&self) -> SeqNumber {
+        let syn = matches!(self.state, State::SynSent | State::SynReceived);
+        self.snd.una + u32::from(syn)
+    }
+
     /// The number after the last octet that the user has queued.
     pub(super) fn text_end(&self) -> SeqNumber {
-        let syn = matches!(self.state, State::SynSent | State::SynReceived);
         // The send buffer is bounded well below 2^31.
-        self.snd.una + u32::from(syn) + self.send_buffer.len() as u32
+        self.window_start() + self.send_buffer.len() as u32
+    }
+
+    /// The number of a segment that takes none: SND.NXT, but not one beyond the peer's
+    /// window, where it would go unheard (RFC 9293 appendix A.2). SND.NXT lies there
+    /// after a probe that was not taken, or when the window has shrunk.
+    pub(super) fn bare_seq(&self) -> SeqNumber {
+        self.snd.nxt.min(self.window_start() + self.snd.wnd)
     }
 
     /// Octets sent and not acknowledged.
