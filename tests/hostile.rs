@@ -154,3 +154,46 @@ fn what_we_send_without_text_stays_within_the_peers_window() {
     s.stack.abort(id);
     s.expect("R. 1001 ack 11");
 }
+
+#[test]
+fn the_receive_buffer_is_a_bound_with_window_scaling_too() {
+    // Each acknowledgment of an odd number of octets rounds the window.
+    let mut s = Script::new();
+    s.inject("S 0 <mss 1000,nop,wscale 0>");
+    s.expect("S. 0 ack 1 <mss 1460,nop,wscale 5>");
+    s.inject(". 1 ack 1");
+    let id = s.accept();
+    let (mut end, mut sent) = (1, 0);
+    for _ in 0..20_000 {
+        s.inject(&format!(". {end}:{} ack 1", end + 97));
+        // Something old brings the acknowledgment out.
+        s.inject(&format!(". {}:{} ack 1", end - 1, end));
+        end += 97;
+        while s.next().is_some() {
+            sent += 1;
+        }
+    }
+    assert!(sent >= 20_000, "{sent}");
+    let waiting: usize = s.stack.recv_slices(id).iter().map(|part| part.len()).sum();
+    assert_eq!(waiting, 1 << 20);
+    s.read(id, 1 << 20);
+}
+
+#[test]
+fn a_reader_does_not_make_an_acknowledgment_of_every_read() {
+    for options in ["<mss 1000>", "<mss 1000,nop,wscale 0>"] {
+        let mut s = Script::new();
+        s.inject(&format!("S 0 {options}"));
+        s.next().unwrap();
+        s.inject(". 1 ack 1");
+        let id = s.accept();
+        let mut answers = 0;
+        for n in 0..10 {
+            s.inject(&format!(". {}:{} ack 1", 1 + 10 * n, 11 + 10 * n));
+            s.read(id, 10);
+            answers += usize::from(s.next().is_some());
+        }
+        // The first one may widen what a SYN could not say.
+        assert!(answers <= 1, "{answers} with {options}");
+    }
+}

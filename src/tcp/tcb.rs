@@ -385,7 +385,7 @@ impl Tcb {
     /// that (RFC 9293 section 3.8.6.2.2).
     fn note_read(&mut self, config: &Config) {
         let offered = self.rcv.edge - self.rcv.nxt;
-        let low = offered < config.receive_window() / 2;
+        let low = offered < self.largest_window(config) / 2;
         if low && self.state.receives_text() && self.window_gain(config) > 0 {
             self.ack_due = AckDue::Now;
         }
