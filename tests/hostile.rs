@@ -9,7 +9,7 @@ use common::script::{Script, octets};
 use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
 use zerotcp::tcp::State;
 use zerotcp::time::Instant;
-use zerotcp::wire::TcpPacket;
+use zerotcp::wire::{TcpBuilder, TcpFlags, TcpPacket};
 
 /// Two stacks on a link that takes no time, and a connection between them.
 struct Pair {
@@ -195,5 +195,54 @@ fn a_reader_does_not_make_an_acknowledgment_of_every_read() {
         }
         // The first one may widen what a SYN could not say.
         assert!(answers <= 1, "{answers} with {options}");
+    }
+}
+
+#[test]
+fn a_forged_segment_does_not_make_two_stacks_talk_for_ever() {
+    let mut pair = Pair::new(|_| {});
+    pair.client.send(pair.ids[0], b"hello").unwrap();
+    let mut last = None;
+    pair.exchange_but(|packet| {
+        last = Some((packet.tcp.seq(), packet.tcp.ack()));
+        false
+    });
+    pair.pass(Duration::from_secs(1));
+    // The server takes it for text of the client's, who has never sent such.
+    let quad = pair.server.quad(pair.ids[1]).unwrap();
+    let (seq, ack) = last.unwrap();
+    let mut buffer = [0; 100];
+    let len = TcpBuilder::new(quad.peer(), quad.local())
+        .seq(seq + 5)
+        .ack(ack)
+        .flags(TcpFlags::ACK)
+        .window(1000)
+        .write(&mut buffer, b"forged")
+        .unwrap();
+    pair.server
+        .receive(pair.now, &buffer[..len], Meta::default());
+    let packets = pair.pass(Duration::from_secs(60));
+    assert!(packets <= 2 * 10 * 12 + 2, "{packets} packets");
+}
+
+#[test]
+fn challenges_are_few() {
+    // RFC 5961 section 7: ten in five seconds.
+    let (mut s, _) = Script::established(65535);
+    for _ in 0..3 {
+        let mut answers = 0;
+        for segment in ["S 7", "R 7", ". 1 ack 900", ". -5 ack 1"] {
+            for _ in 0..100 {
+                s.inject(segment);
+                answers += usize::from(s.next().is_some());
+            }
+        }
+        assert_eq!(answers, 10);
+        // Text that was lost is another matter.
+        for _ in 0..20 {
+            s.inject(". -5:1 ack 1");
+            s.expect(". 1 ack 1");
+        }
+        s.pass(5000);
     }
 }

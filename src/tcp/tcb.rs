@@ -191,6 +191,8 @@ pub struct Tcb {
     /// acknowledgment of its own, however many arrive before the next is sent: a peer
     /// without SACK counts them (RFC 5681 sections 3.2 and 4.2).
     pub(super) duplicate_acks_due: u8,
+    /// When the count of challenges began, and how many there were since.
+    pub(super) challenges: (Instant, u8),
     /// The user has closed: a FIN follows the last octet of the send buffer.
     pub(super) fin_queued: bool,
     /// That FIN was sent.
@@ -269,6 +271,7 @@ impl Tcb {
             probes: 0,
             ack_due: AckDue::No,
             duplicate_acks_due: 0,
+            challenges: (Instant::ZERO, 0),
             fin_queued: false,
             fin_sent: false,
             retransmit_first: false,
