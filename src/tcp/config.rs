@@ -31,6 +31,10 @@ pub struct Config {
     pub max_syn_ack_retransmissions: u8,
     /// How many separate runs of octets are kept that arrived ahead of their turn. 64.
     pub max_out_of_order_runs: usize,
+    /// How many segments that should not have come are answered with an
+    /// acknowledgment in five seconds, those with text not counted. 10 (RFC 5961
+    /// section 7).
+    pub max_challenges: u8,
     /// Whether short segments wait while others are in flight (Nagle, RFC 9293
     /// section 3.7.4). On.
     pub nagle: bool,
@@ -53,6 +57,7 @@ impl Default for Config {
             max_syn_retransmissions: 7,
             max_syn_ack_retransmissions: 5,
             max_out_of_order_runs: 64,
+            max_challenges: 10,
             nagle: true,
             fin_wait_2_timeout: Duration::from_secs(60),
         }

@@ -1,5 +1,7 @@
 //! What an arriving segment does (RFC 9293 section 3.10.7).
 
+use core::time::Duration;
+
 use super::config::Config;
 use super::recovery::{DuplicateAck, NewAck};
 use super::state::State;
@@ -85,7 +87,7 @@ impl Tcb {
         // Second, the RST bit (RFC 5961 section 3.2).
         if flags.rst() {
             if segment.seq() != self.rcv.nxt {
-                self.ack_due = AckDue::Now;
+                self.challenge(now, config, segment);
                 return SegmentFate::Challenged;
             }
             let reason = match self.state {
@@ -103,7 +105,7 @@ impl Tcb {
                 self.finish(CloseReason::Reset, effects);
                 return SegmentFate::Processed;
             }
-            self.ack_due = AckDue::Now;
+            self.challenge(now, config, segment);
             return SegmentFate::Challenged;
         }
 
@@ -138,6 +140,12 @@ impl Tcb {
         if seq == self.rcv.nxt || seq.in_window(self.rcv.nxt, window) {
             return true;
         }
+        if len == 0 && !segment.flags().rst() {
+            // A bare acknowledgment comes from beyond the window when its sender has
+            // filled it or, by one, probed it closed. By the letter it would go
+            // unheard, and be answered by one that does too (RFC 9293 appendix A.2).
+            return seq.in_window(self.rcv.nxt, window + 2);
+        }
         // Starts before the window and reaches into it.
         window > 0 && len > 0 && seq < self.rcv.nxt && self.rcv.nxt < seq + len
     }
@@ -160,12 +168,34 @@ impl Tcb {
                 self.ack_due = AckDue::Now;
             }
         } else {
-            self.ack_due = AckDue::Now;
+            self.challenge(now, config, segment);
         }
         if self.state == State::TimeWait && flags.fin() {
             self.wait_out(now, config, effects);
         }
         SegmentFate::OutOfWindow
+    }
+
+    /// Answers a segment that should not have come: the peer learns where we are.
+    ///
+    /// Only so often, unless it carries text or a FIN, which no acknowledgment does: two
+    /// ends of which one was fed a forged segment answer each other for ever else
+    /// (RFC 5961 section 7). Each connection counts for itself, so that nobody learns
+    /// from one of another (CVE-2016-5696).
+    fn challenge(&mut self, now: Instant, config: &Config, segment: &TcpSegment<'_>) {
+        const INTERVAL: Duration = Duration::from_secs(5);
+
+        if segment.payload().is_empty() && !segment.flags().fin() {
+            let (since, count) = &mut self.challenges;
+            if now - *since >= INTERVAL {
+                (*since, *count) = (now, 0);
+            }
+            if *count >= config.max_challenges {
+                return;
+            }
+            *count += 1;
+        }
+        self.ack_due = AckDue::Now;
     }
 
     /// `false` where the acknowledgment is not to be believed, and the segment goes no further.
@@ -191,7 +221,7 @@ impl Tcb {
         // RFC 5961 section 5.2.
         let oldest = self.snd.una - self.snd.max_wnd;
         if self.snd.nxt < ack || ack < oldest {
-            self.ack_due = AckDue::Now;
+            self.challenge(now, config, segment);
             return false;
         }
         if self.snd.una < ack {
@@ -358,10 +388,7 @@ impl Tcb {
         };
         if self.released {
             // Nobody will read it (RFC 9293 section 3.6.1, SHLD-3).
-            effects.reset = Some(ResetReply {
-                seq: self.snd.nxt,
-                ack: Some(self.rcv.nxt),
-            });
+            effects.reset = Some(self.reset());
             self.finish(CloseReason::Aborted, effects);
             return SegmentFate::AfterClose;
         }

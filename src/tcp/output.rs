@@ -54,12 +54,8 @@ impl Tcb {
             if self.ack_due != AckDue::Now {
                 return None;
             }
-            let span = Span {
-                seq: self.snd.nxt,
-                len: 0,
-                fin: false,
-            };
-            return Some(self.send_span(now, config, span));
+            let bare_ack = self.bare_ack();
+            return Some(self.send_span(now, config, bare_ack));
         }
         let is_retransmission = self.snd.nxt != self.snd.iss;
         self.snd.cursor = self.snd.iss + 1;
@@ -96,21 +92,24 @@ impl Tcb {
 
     /// What may go out now.
     fn next_span(&mut self, now: Instant, config: &Config) -> Option<Span> {
-        let bare_ack = Span {
-            seq: self.snd.nxt,
-            len: 0,
-            fin: false,
-        };
         // Before any text: what carries text is no duplicate (RFC 5681 section 2), and
         // neither is the first one that acknowledges new text.
         if self.duplicate_acks_due > 0 {
             if self.ack_due == AckDue::No {
                 self.duplicate_acks_due -= 1;
             }
-            return Some(bare_ack);
+            return Some(self.bare_ack());
         }
         self.next_text(now, config)
-            .or((self.ack_due == AckDue::Now).then_some(bare_ack))
+            .or((self.ack_due == AckDue::Now).then(|| self.bare_ack()))
+    }
+
+    fn bare_ack(&self) -> Span {
+        Span {
+            seq: self.bare_seq(),
+            len: 0,
+            fin: false,
+        }
     }
 
     /// Which text or FIN may go out now.
@@ -203,7 +202,6 @@ impl Tcb {
         self.ack_due = AckDue::No;
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
-        let offset = (seq - self.snd.una) as usize;
         let sack = self.sack_list();
         Outgoing {
             fields: SegmentFields {
@@ -219,7 +217,10 @@ impl Tcb {
             sack,
             payload: match len {
                 0 => [&[], &[]],
-                _ => self.send_buffer.slices(offset, len as usize),
+                // What has text starts at SND.UNA or after.
+                _ => self
+                    .send_buffer
+                    .slices((seq - self.snd.una) as usize, len as usize),
             },
             is_retransmission,
         }
@@ -235,14 +236,26 @@ impl Tcb {
         }
     }
 
+    /// The largest window that can be offered: by the buffer, and by what its field holds.
+    pub(super) fn largest_window(&self, config: &Config) -> u32 {
+        let field = u32::from(u16::MAX) << self.rcv.shift;
+        config.receive_window().min(field)
+    }
+
+    /// The window for which there is room.
+    fn window_room(&self, config: &Config) -> u32 {
+        // The buffer is bounded by the window.
+        let unread = self.receive_buffer.len() as u32;
+        let free = config.receive_window().saturating_sub(unread);
+        free.min(self.largest_window(config))
+    }
+
     /// By how many octets the right edge of the window may move; zero where that is
     /// too little to be worth it (RFC 9293 section 3.8.6.2.2).
     pub(super) fn window_gain(&self, config: &Config) -> u32 {
-        let capacity = config.receive_window();
-        let free = capacity.saturating_sub(self.receive_buffer.len() as u32);
         let offered = self.rcv.edge - self.rcv.nxt;
-        let gain = free.saturating_sub(offered);
-        if gain >= (capacity / 2).min(self.rcv.mss.into()) {
+        let gain = self.window_room(config).saturating_sub(offered);
+        if gain >= (self.largest_window(config) / 2).min(self.rcv.mss.into()) {
             gain
         } else {
             0
@@ -254,13 +267,15 @@ impl Tcb {
         let offered = self.rcv.edge - self.rcv.nxt;
         let shift = self.rcv.shift;
         let mut field = (offered + self.window_gain(config)) >> shift;
-        if field << shift < offered {
-            // Rounding must not take back what was offered (RFC 7323 section 2.4).
+        // Rounding takes back what was offered, or offers more. The latter where there
+        // is room: else, again and again, it would offer without end. What is taken
+        // back stays acceptable (RFC 7323 section 2.4).
+        if field << shift < offered && (field + 1) << shift <= self.window_room(config) {
             field += 1;
         }
         let field = field.min(u16::MAX.into());
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt + (field << shift));
-        // Bounded to 16 bits a line above.
+        // Bounded to 16 bits two lines above.
         field as u16
     }
 

@@ -191,6 +191,8 @@ pub struct Tcb {
     /// owed an acknowledgment of its own, however many arrive before the next is sent:
     /// the peer counts them (RFC 5681 sections 3.2 and 4.2).
     pub(super) duplicate_acks_due: u8,
+    /// When the count of challenges began, and how many there were since.
+    pub(super) challenges: (Instant, u8),
     /// The user has closed: a FIN follows the last octet of the send buffer.
     pub(super) fin_queued: bool,
     /// That FIN was sent.
@@ -269,6 +271,7 @@ impl Tcb {
             probes: 0,
             ack_due: AckDue::No,
             duplicate_acks_due: 0,
+            challenges: (Instant::ZERO, 0),
             fin_queued: false,
             fin_sent: false,
             retransmit_first: false,
@@ -385,7 +388,7 @@ impl Tcb {
     /// that (RFC 9293 section 3.8.6.2.2).
     fn note_read(&mut self, config: &Config) {
         let offered = self.rcv.edge - self.rcv.nxt;
-        let low = offered < config.receive_window() / 2;
+        let low = offered < self.largest_window(config) / 2;
         if low && self.state.receives_text() && self.window_gain(config) > 0 {
             self.ack_due = AckDue::Now;
         }
@@ -439,14 +442,19 @@ impl Tcb {
             State::Closed | State::Listen => return effects,
             State::SynSent | State::Closing | State::LastAck | State::TimeWait => {}
             _ => {
-                effects.reset = Some(ResetReply {
-                    seq: self.snd.nxt,
-                    ack: Some(self.rcv.nxt),
-                });
+                effects.reset = Some(self.reset());
             }
         }
         self.finish(CloseReason::Aborted, &mut effects);
         effects
+    }
+
+    /// A reset that the peer believes.
+    pub(super) fn reset(&self) -> ResetReply {
+        ResetReply {
+            seq: self.bare_seq(),
+            ack: Some(self.rcv.nxt),
+        }
     }
 
     /// Goes over to `next`.
@@ -482,11 +490,24 @@ impl Tcb {
         self.timers.set(Timer::TimeWait, due);
     }
 
+    /// The number of the first octet in the send buffer, where the peer's window begins
+    /// too: SND.UNA, or that after our SYN, for which the window has no say.
+    fn window_start(&self) -> SeqNumber {
+        let syn = matches!(self.state, State::SynSent | State::SynReceived);
+        self.snd.una + u32::from(syn)
+    }
+
     /// The number after the last octet that the user has queued.
     pub(super) fn text_end(&self) -> SeqNumber {
-        let syn = matches!(self.state, State::SynSent | State::SynReceived);
         // The send buffer is bounded well below 2^31.
-        self.snd.una + u32::from(syn) + self.send_buffer.len() as u32
+        self.window_start() + self.send_buffer.len() as u32
+    }
+
+    /// The number of a segment that takes none: SND.NXT, but not one beyond the peer's
+    /// window, where it would go unheard (RFC 9293 appendix A.2). SND.NXT lies there
+    /// after a probe that was not taken, or when the window has shrunk.
+    pub(super) fn bare_seq(&self) -> SeqNumber {
+        self.snd.nxt.min(self.window_start() + self.snd.wnd)
     }
 
     /// Octets sent and not acknowledged.

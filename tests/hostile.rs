@@ -1,0 +1,248 @@
+//! What a hostile or an unlucky peer can do, and what must not come of it.
+
+mod common;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use common::script::{Script, octets};
+use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
+use zerotcp::tcp::State;
+use zerotcp::time::Instant;
+use zerotcp::wire::{TcpBuilder, TcpFlags, TcpPacket};
+
+/// Two stacks on a link that takes no time, and a connection between them.
+struct Pair {
+    client: Stack,
+    server: Stack,
+    ids: [ConnectionId; 2],
+    now: Instant,
+}
+
+impl Pair {
+    fn new(change: impl Fn(&mut Config)) -> Pair {
+        let remote = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 7);
+        let stack = |address, seed| {
+            let mut config = Config::seeded(address, seed);
+            change(&mut config);
+            Stack::new(config)
+        };
+        let mut client = stack(Ipv4Addr::new(10, 0, 0, 1), 1);
+        let mut server = stack(*remote.ip(), 2);
+        let listener = server.listen(Listen::port(remote.port())).unwrap();
+        let now = Instant::from_millis(1000);
+        let id = client.connect(now, remote).unwrap();
+        let mut pair = Pair {
+            client,
+            server,
+            ids: [id; 2],
+            now,
+        };
+        pair.exchange();
+        pair.ids[1] = pair.server.accept(listener).unwrap();
+        pair
+    }
+
+    /// Packets go to and fro until nobody has one to send; how many that were.
+    fn exchange(&mut self) -> usize {
+        self.exchange_but(|_| false)
+    }
+
+    /// The same, with those lost on the way to the server that `lost` says.
+    fn exchange_but(&mut self, mut lost: impl FnMut(&TcpPacket<'_>) -> bool) -> usize {
+        let mut count = 0;
+        let mut buffer = [0; 2000];
+        loop {
+            let before = count;
+            while let Some(transmit) = self.client.poll_transmit(self.now, &mut buffer) {
+                count += 1;
+                let packet = &buffer[..transmit.len];
+                if !lost(&TcpPacket::parse(packet).unwrap()) {
+                    self.server.receive(self.now, packet, Meta::default());
+                }
+            }
+            while let Some(transmit) = self.server.poll_transmit(self.now, &mut buffer) {
+                count += 1;
+                let packet = &buffer[..transmit.len];
+                self.client.receive(self.now, packet, Meta::default());
+            }
+            if count == before {
+                return count;
+            }
+            assert!(count < 10_000, "the two talk for ever");
+        }
+    }
+
+    /// Lets `time` pass; how many packets that makes.
+    fn pass(&mut self, time: Duration) -> usize {
+        let end = self.now + time;
+        let mut count = 0;
+        loop {
+            let due = [self.client.poll_timeout(), self.server.poll_timeout()];
+            let next = due.into_iter().flatten().min().unwrap_or(end);
+            self.now = self.now.max(next.min(end));
+            self.client.handle_timeout(self.now);
+            self.server.handle_timeout(self.now);
+            count += self.exchange();
+            if self.now == end {
+                return count;
+            }
+        }
+    }
+}
+
+#[test]
+fn two_closed_windows_do_not_make_two_stacks_talk_for_ever() {
+    // RFC 9293 appendix A.2: each has probed, so each one's SND.NXT is beyond the
+    // other's window, and acknowledgments that carry it are answered by such.
+    let mut pair = Pair::new(|config| config.tcp.receive_buffer = 4000);
+    let data = octets(0, 100_000);
+    let [client, server] = pair.ids;
+    pair.client.send(client, &data).unwrap();
+    pair.server.send(server, &data).unwrap();
+    pair.exchange();
+    let packets = pair.pass(Duration::from_secs(600));
+    assert!(packets < 200, "{packets} packets in ten minutes of nothing");
+    assert_eq!(pair.client.state(client), Some(State::Established));
+    assert_eq!(pair.server.state(server), Some(State::Established));
+    // One side reads, and the other learns of it though its own window stays closed.
+    let mut read = Vec::new();
+    let mut buffer = [0; 4000];
+    while read.len() < 50_000 {
+        while let Ok(count) = pair.server.recv(server, &mut buffer) {
+            read.extend_from_slice(&buffer[..count]);
+        }
+        let before = pair.now;
+        while pair.exchange() == 0 {
+            pair.pass(Duration::from_secs(1));
+            assert!(pair.now < before + Duration::from_secs(130), "stuck");
+        }
+    }
+    assert_eq!(read, octets(0, read.len()));
+}
+
+#[test]
+fn an_acknowledgment_from_the_right_edge_of_the_window_is_heard() {
+    let mut s = Script::with(|config| config.tcp.receive_buffer = 2000);
+    let id;
+    (s, id) = s.establish(65535);
+    s.send(id, 100);
+    s.expect("P. 1:101 ack 1");
+    // The first of two segments that fill the window is lost.
+    s.inject(". 1001:2001 ack 1");
+    s.expect(". 101 ack 1");
+    // The peer has nothing left to send but this.
+    s.inject(". 2001 ack 101");
+    s.expect_nothing();
+    s.pass(5000);
+    s.expect_nothing();
+}
+
+#[test]
+fn what_we_send_without_text_stays_within_the_peers_window() {
+    let (mut s, id) = Script::established(1000);
+    s.send(id, 3000);
+    s.expect(". 1:1001 ack 1");
+    s.inject(". 1 ack 1001 win 0");
+    s.expect_nothing();
+    s.pass(201);
+    s.expect(". 1001:1002 ack 1");
+    // The probe was not taken: 1002 would be beyond the window.
+    s.inject("P. 1:11 ack 1001 win 0");
+    s.pass(41);
+    s.expect(". 1001 ack 11");
+    s.stack.abort(id);
+    s.expect("R. 1001 ack 11");
+}
+
+#[test]
+fn the_receive_buffer_is_a_bound_with_window_scaling_too() {
+    // Each acknowledgment of an odd number of octets rounds the window.
+    let mut s = Script::new();
+    s.inject("S 0 <mss 1000,nop,wscale 0>");
+    s.expect("S. 0 ack 1 <mss 1460,nop,wscale 5>");
+    s.inject(". 1 ack 1");
+    let id = s.accept();
+    let (mut end, mut sent) = (1, 0);
+    for _ in 0..20_000 {
+        s.inject(&format!(". {end}:{} ack 1", end + 97));
+        // Something old brings the acknowledgment out.
+        s.inject(&format!(". {}:{} ack 1", end - 1, end));
+        end += 97;
+        while s.next().is_some() {
+            sent += 1;
+        }
+    }
+    assert!(sent >= 20_000, "{sent}");
+    let waiting: usize = s.stack.recv_slices(id).iter().map(|part| part.len()).sum();
+    assert_eq!(waiting, 1 << 20);
+    s.read(id, 1 << 20);
+}
+
+#[test]
+fn a_reader_does_not_make_an_acknowledgment_of_every_read() {
+    for options in ["<mss 1000>", "<mss 1000,nop,wscale 0>"] {
+        let mut s = Script::new();
+        s.inject(&format!("S 0 {options}"));
+        s.next().unwrap();
+        s.inject(". 1 ack 1");
+        let id = s.accept();
+        let mut answers = 0;
+        for n in 0..10 {
+            s.inject(&format!(". {}:{} ack 1", 1 + 10 * n, 11 + 10 * n));
+            s.read(id, 10);
+            answers += usize::from(s.next().is_some());
+        }
+        // The first one may widen what a SYN could not say.
+        assert!(answers <= 1, "{answers} with {options}");
+    }
+}
+
+#[test]
+fn a_forged_segment_does_not_make_two_stacks_talk_for_ever() {
+    let mut pair = Pair::new(|_| {});
+    pair.client.send(pair.ids[0], b"hello").unwrap();
+    let mut last = None;
+    pair.exchange_but(|packet| {
+        last = Some((packet.tcp.seq(), packet.tcp.ack()));
+        false
+    });
+    pair.pass(Duration::from_secs(1));
+    // The server takes it for text of the client's, who has never sent such.
+    let quad = pair.server.quad(pair.ids[1]).unwrap();
+    let (seq, ack) = last.unwrap();
+    let mut buffer = [0; 100];
+    let len = TcpBuilder::new(quad.peer(), quad.local())
+        .seq(seq + 5)
+        .ack(ack)
+        .flags(TcpFlags::ACK)
+        .window(1000)
+        .write(&mut buffer, b"forged")
+        .unwrap();
+    pair.server
+        .receive(pair.now, &buffer[..len], Meta::default());
+    let packets = pair.pass(Duration::from_secs(60));
+    assert!(packets <= 2 * 10 * 12 + 2, "{packets} packets");
+}
+
+#[test]
+fn challenges_are_few() {
+    // RFC 5961 section 7: ten in five seconds.
+    let (mut s, _) = Script::established(65535);
+    for _ in 0..3 {
+        let mut answers = 0;
+        for segment in ["S 7", "R 7", ". 1 ack 900", ". -5 ack 1"] {
+            for _ in 0..100 {
+                s.inject(segment);
+                answers += usize::from(s.next().is_some());
+            }
+        }
+        assert_eq!(answers, 10);
+        // Text that was lost is another matter.
+        for _ in 0..20 {
+            s.inject(". -5:1 ack 1");
+            s.expect(". 1 ack 1");
+        }
+        s.pass(5000);
+    }
+}
