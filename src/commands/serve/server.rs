@@ -1,5 +1,8 @@
 //! The services and their connections.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
