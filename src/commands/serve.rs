@@ -7,6 +7,7 @@ mod http;
 mod link;
 mod overlap;
 mod server;
+mod session;
 mod signals;
 mod trace;
 

@@ -2,7 +2,7 @@
 
 use zerotcp::stack::{ConnectionId, SocketError, Stack};
 
-use super::server::{Progress, discard};
+use super::session::{Progress, discard};
 
 /// The printable ASCII characters, space to tilde: the ring that the lines are cut from.
 const RING: usize = 95;

@@ -2,7 +2,7 @@
 
 use zerotcp::stack::{ConnectionId, SocketError, Stack};
 
-use super::server::Progress;
+use super::session::Progress;
 
 /// Sends back what has come, as much as the connection takes: what it does not take stays
 /// unread, which closes the peer's window. After the peer's FIN and the last byte it is done.

@@ -4,7 +4,7 @@ mod message;
 
 use zerotcp::stack::{ConnectionId, SocketError, Stack};
 
-use super::server::{Progress, discard};
+use super::session::{Progress, discard};
 use message::{HEAD_MAX, Outcome};
 
 /// Bytes of a request's body that are read and thrown away to keep the connection. Where more

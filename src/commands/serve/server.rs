@@ -13,6 +13,7 @@ use zerotcp::time::Instant;
 use super::chargen::Chargen;
 use super::echo;
 use super::http::Http;
+use super::session::{Progress, discard};
 
 /// How often web clients are looked over: one that has made no request since the last time is
 /// dropped, after once to twice this long.
@@ -63,15 +64,6 @@ enum Session {
     Discard,
     Chargen(Chargen),
     Http(Box<Http>),
-}
-
-/// How a session stands after it has done what it can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// It goes on when an event says so.
-    Open,
-    /// All is said: close.
-    Done,
 }
 
 impl Default for Server {
@@ -194,14 +186,5 @@ impl Server {
         if self.sessions.remove(&id).is_some() {
             stack.close(id);
         }
-    }
-}
-
-/// Throws away what has come. At the end of it the session is done.
-pub fn discard(stack: &mut Stack, id: ConnectionId) -> Progress {
-    stack.consume(id, usize::MAX);
-    match stack.is_at_end(id) {
-        true => Progress::Done,
-        false => Progress::Open,
     }
 }
