@@ -5,7 +5,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use common::script::{Script, octets};
+use common::script::{PEER, Script, octets};
 use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
 use zerotcp::tcp::State;
 use zerotcp::time::Instant;
@@ -245,4 +245,66 @@ fn challenges_are_few() {
         }
         s.pass(5000);
     }
+}
+
+#[test]
+fn a_simultaneous_open_ends_in_established() {
+    // RFC 9293 figure 7, from the left end.
+    let mut s = Script::new();
+    let remote = SocketAddrV4::new(*PEER.ip(), 80);
+    let id = s.stack.connect(s.now, remote).unwrap();
+    s.peer = remote;
+    s.us = s.stack.quad(id).unwrap().local();
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
+    s.inject("S 0 <mss 1000>");
+    assert_eq!(s.state(), State::SynReceived);
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject("S. 0 ack 1 <mss 1000>");
+    assert_eq!(s.state(), State::Established);
+    s.expect(". 1 ack 1");
+    s.inject("S. 0 ack 1 <mss 1000>");
+    s.expect(". 1 ack 1");
+    s.expect_nothing();
+    s.send(id, 3);
+    s.expect("P. 1:4 ack 1");
+    s.inject("P. 1:9 ack 4");
+    s.read(id, 8);
+    // One that acknowledges something else is challenged.
+    let id = s.stack.connect(s.now, remote).unwrap();
+    s.iss = None;
+    s.us = s.stack.quad(id).unwrap().local();
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
+    s.inject("S 0 <mss 1000>");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject("S. 0 ack 2 <mss 1000>");
+    assert_eq!(s.state(), State::SynReceived);
+    s.expect(". 1 ack 1");
+    s.expect_nothing();
+}
+
+#[test]
+fn a_repeated_syn_with_text_is_answered_as_one_without() {
+    let mut s = Script::new();
+    for _ in 0..3 {
+        s.inject("S 0:50 <mss 1000>");
+        s.expect("S. 0 ack 1 <mss 1460>");
+    }
+    assert_eq!(s.stack.counters().connections_accepted, 1);
+    s.inject(". 1 ack 1");
+    assert_eq!(s.state(), State::Established);
+}
+
+#[test]
+fn repeated_syns_do_not_keep_a_half_open_connection_alive() {
+    let mut s = Script::new();
+    for _ in 0..600 {
+        s.inject("S 0");
+        while s.next().is_some() {}
+        s.pass(500);
+        if s.stack.connection_count() == 0 {
+            assert_eq!(s.stack.counters().connections_accepted, 1);
+            return;
+        }
+    }
+    panic!("after five minutes it is still there");
 }

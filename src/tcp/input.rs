@@ -38,7 +38,7 @@ impl Tcb {
         let flags = segment.flags();
         let ack = segment.ack();
         // First, the ACK bit.
-        if flags.ack() && (ack <= self.snd.iss || self.snd.nxt < ack) {
+        if flags.ack() && !self.acknowledges_syn(segment) {
             effects.reset = ResetReply::to_stray(segment);
             effects.fate = SegmentFate::BadAck;
             return;
@@ -78,6 +78,12 @@ impl Tcb {
         effects: &mut Effects,
     ) -> SegmentFate {
         let flags = segment.flags();
+
+        // The peer's SYN once more is not for the check that follows.
+        let again = flags.syn() && !flags.rst() && segment.seq() == self.rcv.irs;
+        if self.state == State::SynReceived && again {
+            return self.receive_syn_again(now, config, segment, effects);
+        }
 
         // First, the sequence number.
         if !self.is_acceptable(segment) {
@@ -132,6 +138,38 @@ impl Tcb {
         fate
     }
 
+    /// The SYN that brought us to SYN-RECEIVED, as before or with an acknowledgment of ours.
+    /// It lies before the window, so by the letter its acknowledgment would go unheard,
+    /// and a simultaneous open would not end as figure 7 has it (appendix A.2).
+    fn receive_syn_again(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        segment: &TcpSegment<'_>,
+        effects: &mut Effects,
+    ) -> SegmentFate {
+        if !segment.flags().ack() {
+            // Our answer was lost.
+            self.snd.cursor = self.snd.iss;
+            return SegmentFate::OutOfWindow;
+        }
+        if !self.acknowledges_syn(segment) {
+            self.challenge(now, config, segment);
+            return SegmentFate::BadAck;
+        }
+        self.acknowledge(now, config, segment.ack(), effects);
+        // Not scaled on a SYN (RFC 7323 section 2.2).
+        self.set_send_window(segment.window().into(), segment);
+        self.enter_established(effects);
+        self.ack_due = AckDue::Now;
+        SegmentFate::Processed
+    }
+
+    /// Whether the segment acknowledges our SYN, and no more than that.
+    fn acknowledges_syn(&self, segment: &TcpSegment<'_>) -> bool {
+        self.snd.iss < segment.ack() && segment.ack() <= self.snd.nxt
+    }
+
     /// Whether the segment overlaps the receive window. With a closed window the one
     /// at RCV.NXT is taken for its ACK and RST (MUST-66).
     fn is_acceptable(&self, segment: &TcpSegment<'_>) -> bool {
@@ -161,15 +199,7 @@ impl Tcb {
         if flags.rst() {
             return SegmentFate::OutOfWindow;
         }
-        if self.state == State::SynReceived && flags.syn() && segment.seq() == self.rcv.irs {
-            // The peer's SYN once more: our answer to it was lost.
-            self.snd.cursor = self.snd.iss;
-            if flags.ack() {
-                self.ack_due = AckDue::Now;
-            }
-        } else {
-            self.challenge(now, config, segment);
-        }
+        self.challenge(now, config, segment);
         if self.state == State::TimeWait && flags.fin() {
             self.wait_out(now, config, effects);
         }
@@ -208,7 +238,7 @@ impl Tcb {
     ) -> bool {
         let ack = segment.ack();
         if self.state == State::SynReceived {
-            if ack <= self.snd.una || self.snd.nxt < ack {
+            if !self.acknowledges_syn(segment) {
                 effects.reset = ResetReply::to_stray(segment);
                 return false;
             }

@@ -61,8 +61,12 @@ impl Tcb {
         self.snd.cursor = self.snd.iss + 1;
         self.snd.nxt = self.snd.cursor;
         self.timing = (!is_retransmission).then_some((self.snd.nxt, now));
-        let due = now + self.rto(config);
-        self.timers.set(Timer::Retransmit, due);
+        // A SYN that is sent because the peer's came again leaves the timer alone, which
+        // ends what is half open.
+        if !self.timers.is_set(Timer::Retransmit) {
+            let due = now + self.rto(config);
+            self.timers.set(Timer::Retransmit, due);
+        }
         self.ack_due = AckDue::No;
         let (flags, ack) = if answers {
             (TcpFlags::SYN | TcpFlags::ACK, self.rcv.nxt)
