@@ -308,3 +308,27 @@ fn repeated_syns_do_not_keep_a_half_open_connection_alive() {
     }
     panic!("after five minutes it is still there");
 }
+
+#[test]
+fn a_listener_that_goes_takes_its_half_open_connections_with_it() {
+    let mut s = Script::new();
+    s.inject("S 0");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.stack.unlisten(s.listener);
+    s.expect("R. 1 ack 1");
+    s.inject(". 1 ack 1");
+    s.expect("R 1");
+    assert_eq!(s.stack.connection_count(), 0);
+    // Those that waited to be accepted too, and only they.
+    let (mut s, id) = Script::established(65535);
+    s.peer.set_port(1);
+    s.iss = None;
+    s.inject("S 0");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject(". 1 ack 1");
+    s.stack.unlisten(s.listener);
+    s.expect("R. 1 ack 1");
+    assert_eq!(s.stack.connection_count(), 1);
+    assert_eq!(s.stack.state(id), Some(State::Established));
+    assert_eq!(s.stack.accept(s.listener), None);
+}

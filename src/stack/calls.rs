@@ -78,13 +78,15 @@ impl Stack {
         self.listeners.listen(listen)
     }
 
-    /// Ends a listener. Connections that waited to be accepted are reset.
+    /// Ends a listener. Its connections that nobody has accepted, half-open ones included,
+    /// are reset.
     pub fn unlisten(&mut self, listener: ListenerId) {
-        for connection in self.listeners.remove(listener) {
-            if let Some(entry) = self.table.unaccepted_mut(connection) {
+        self.listeners.remove(listener);
+        for index in self.table.of_listener(listener) {
+            if let Some(entry) = self.table.at(index) {
                 entry.owner = Owner::Nobody;
                 let effects = entry.tcb.abort();
-                self.absorb(connection.index, effects);
+                self.absorb(index, effects);
             }
         }
     }
