@@ -332,3 +332,56 @@ fn a_listener_that_goes_takes_its_half_open_connections_with_it() {
     assert_eq!(s.stack.state(id), Some(State::Established));
     assert_eq!(s.stack.accept(s.listener), None);
 }
+
+#[test]
+fn a_small_window_that_is_told_again_and_again_does_not_put_the_probe_off() {
+    let (mut s, id) = Script::established(5000);
+    s.send(id, 8000);
+    for n in 0..5 {
+        s.expect(&format!(". {}:{} ack 1", 1000 * n + 1, 1000 * n + 1001));
+    }
+    // Ten octets are too few to be worth a segment, but not for ever.
+    s.inject(". 1 ack 5001 win 10");
+    s.expect_nothing();
+    for n in 0..10 {
+        s.pass(50);
+        s.inject(&format!("P. {}:{} ack 5001 win 10", 1 + 5 * n, 6 + 5 * n));
+        while let Some(sent) = s.next() {
+            if sent.starts_with(". 5001:5011") {
+                return;
+            }
+        }
+    }
+    panic!("nothing for half a second");
+}
+
+#[test]
+fn a_peer_that_never_opens_its_window_does_not_hold_a_connection_of_nobody() {
+    // MUST-37 holds while there is a user; then CVE-2008-4609.
+    for (first, second) in [(0, 0), (0, 1)] {
+        let (mut s, id) = Script::established(1000);
+        s.send(id, 3000);
+        s.expect(". 1:1001 ack 1");
+        s.inject(". 1 ack 1001 win 0");
+        s.expect_nothing();
+        let mut window = first;
+        for user in [true, false] {
+            if !user {
+                s.stack.close(id);
+            }
+            let mut reset = false;
+            for _ in 0..3600 {
+                s.pass(1000);
+                while let Some(sent) = s.next() {
+                    reset |= sent.starts_with('R');
+                    if !reset {
+                        s.inject(&format!(". 1 ack 1001 win {window}"));
+                        window = first + second - window;
+                    }
+                }
+            }
+            assert_eq!(s.stack.connection_count(), usize::from(user));
+            assert_eq!(reset, !user, "the peer is told");
+        }
+    }
+}

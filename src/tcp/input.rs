@@ -282,6 +282,7 @@ impl Tcb {
         self.snd.una = ack;
         self.snd.cursor = self.snd.cursor.max(ack);
         self.retries = 0;
+        self.probes = 0;
         self.probe = false;
         if self.send_buffer.len() == 0 {
             self.timers.stop(Timer::Persist);
@@ -334,18 +335,15 @@ impl Tcb {
         if !newer {
             return;
         }
-        let was_closed = self.timers.is_set(Timer::Persist);
         self.set_send_window(u32::from(segment.window()) << self.snd.shift, segment);
-        if was_closed {
+        if self.timers.is_set(Timer::Persist) {
             // The peer answers, so it lives (MUST-37).
             self.retries = 0;
-        }
-        if was_closed && self.snd.wnd > 0 {
-            // What was sent as a probe may not have been taken: begin there.
-            self.timers.stop(Timer::Persist);
-            self.snd.cursor = self.snd.una;
-            self.probes = 0;
-            self.probe = false;
+            if self.snd.wnd > 0 {
+                // What was sent as a probe may not have been taken: begin there. The
+                // timer runs on until something worth sending has gone out.
+                self.snd.cursor = self.snd.una;
+            }
         }
     }
 

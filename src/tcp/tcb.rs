@@ -184,7 +184,7 @@ pub struct Tcb {
     /// How often in a row the oldest octet in flight was sent again, or the window
     /// probed, without an answer.
     pub(super) retries: u8,
-    /// How often in a row the window was found closed.
+    /// How often the window was probed since anything was acknowledged.
     pub(super) probes: u8,
     pub(super) ack_due: AckDue,
     /// Segments ahead of their turn that have not been answered. Each is owed an
