@@ -385,3 +385,44 @@ fn a_peer_that_never_opens_its_window_does_not_hold_a_connection_of_nobody() {
         }
     }
 }
+
+#[test]
+fn time_wait_is_begun_anew_only_by_the_peers_own_fin() {
+    let (mut s, id) = Script::established(65535);
+    s.stack.close(id);
+    s.expect("F. 1 ack 1");
+    s.inject("F. 1 ack 2");
+    s.expect(". 2 ack 2");
+    assert_eq!(s.state(), State::TimeWait);
+    for n in 0..59 {
+        s.pass(1000);
+        // Blind ones with FIN: before the window, in it, beyond.
+        for seq in [-5 - n, 0 - n, 2 + n, 70_000_000 + n] {
+            s.inject(&format!("F. {seq} ack 2"));
+        }
+        while s.next().is_some() {}
+    }
+    s.pass(1100);
+    assert_eq!(s.state(), State::Closed);
+}
+
+#[test]
+fn what_comes_after_a_fin_is_forgotten() {
+    for late in ["F. 11:21 ack 1", ". 31:41 ack 1"] {
+        let (mut s, id) = Script::established(65535);
+        // Octets after the end of the text, before or after that is told.
+        s.inject(if late.starts_with('F') {
+            ". 31:41 ack 1"
+        } else {
+            "F. 11:21 ack 1"
+        });
+        s.inject(late);
+        s.inject(". 1:11 ack 1");
+        while s.next().is_some() {}
+        assert_eq!(s.state(), State::CloseWait);
+        s.read(id, 20);
+        // Nothing unread: a FIN, not a reset.
+        s.stack.close(id);
+        s.expect("F. 1 ack 22");
+    }
+}

@@ -200,7 +200,9 @@ impl Tcb {
             return SegmentFate::OutOfWindow;
         }
         self.challenge(now, config, segment);
-        if self.state == State::TimeWait && flags.fin() {
+        // Only the FIN that brought us there: a blind one would keep us there for ever.
+        let end = segment.seq() + segment.sequence_len();
+        if self.state == State::TimeWait && flags.fin() && end == self.rcv.nxt {
             self.wait_out(now, config, effects);
         }
         SegmentFate::OutOfWindow
@@ -487,9 +489,15 @@ impl Tcb {
                 self.ack_due = AckDue::Now;
             }
         }
+        if self.rcv.fin.is_some_and(|fin| fin < self.rcv.nxt) {
+            // Text has passed it, so it was none: it must not count a lap later.
+            self.rcv.fin = None;
+        }
         if self.rcv.fin != Some(self.rcv.nxt) {
             return;
         }
+        // There is nothing after the end.
+        self.reassembly.clear();
         self.rcv.nxt += 1;
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
         self.ack_due = AckDue::Now;
