@@ -426,3 +426,41 @@ fn what_comes_after_a_fin_is_forgotten() {
         s.expect("F. 1 ack 22");
     }
 }
+
+#[test]
+fn timers_work_at_all_times() {
+    // Around the powers of two at which a timing wheel carries from level to level.
+    for bit in 16..64 {
+        let mut s = Script::new();
+        s.now = Instant::from_nanos(1 << bit) - Duration::from_millis(300);
+        let (mut s, id) = s.establish(65535);
+        s.send(id, 10);
+        s.expect("P. 1:11 ack 1");
+        for gap in [200, 400, 800] {
+            s.pass(gap - 1);
+            s.expect_nothing();
+            s.pass(2);
+            s.expect("P. 1:11 ack 1");
+        }
+        s.inject("R 1");
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_does_no_harm() {
+    let (mut s, id) = Script::established(65535);
+    let early = s.now;
+    s.send(id, 10);
+    s.expect("P. 1:11 ack 1");
+    s.stack.handle_timeout(early + Duration::from_millis(190));
+    s.stack
+        .handle_timeout(early + Duration::from_millis(60_000));
+    s.expect("P. 1:11 ack 1");
+    s.now = early;
+    s.inject("P. 1:6 ack 11");
+    s.stack.handle_timeout(early + Duration::from_millis(10));
+    s.stack.handle_timeout(Instant::ZERO);
+    s.now = early + Duration::from_millis(60_041);
+    s.stack.handle_timeout(s.now);
+    s.expect(". 11 ack 6");
+}

@@ -114,7 +114,7 @@ impl Stack {
         now: Instant,
         remote: SocketAddrV4,
     ) -> Result<ConnectionId, ConnectError> {
-        self.now = self.now.max(now);
+        let now = self.advance(now);
         if !is_unicast(*remote.ip()) || remote.port() == 0 {
             return Err(ConnectError::InvalidRemote(remote));
         }

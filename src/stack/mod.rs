@@ -168,7 +168,7 @@ impl Stack {
     /// ends of TIME-WAIT. Packets that follow come from
     /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        let now = self.advance(now);
         while let Some(index) = self.wheel.expire(now) {
             let Some(entry) = self.table.at(index) else {
                 continue;
@@ -181,6 +181,12 @@ impl Stack {
                 self.settle(index);
             }
         }
+    }
+
+    /// The time of a call: a clock that goes back is taken to stand still.
+    fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
     }
 
     /// Follows up what a call to a TCB brought about.
