@@ -237,6 +237,7 @@ impl Stack {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.close(now, config);
             self.absorb(id.index, effects);
+            self.events.prune(|id| self.table.entry(id).is_some());
         }
     }
 
@@ -246,6 +247,7 @@ impl Stack {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.abort();
             self.absorb(id.index, effects);
+            self.events.prune(|id| self.table.entry(id).is_some());
         }
     }
 

@@ -142,14 +142,11 @@ impl Stack {
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             let event = self.events.pop()?;
-            let connection = match event {
-                Event::Readable(id) | Event::Writable(id) | Event::PeerClosed(id) => id,
-                Event::Connected(id) | Event::Closed(id, _) => id,
-                Event::Incoming(listener) => {
-                    self.listeners.note_told(listener);
-                    return Some(event);
-                }
-                Event::State { .. } => return Some(event),
+            if let Event::Incoming(listener) = event {
+                self.listeners.note_told(listener);
+            }
+            let Some(connection) = event.connection() else {
+                return Some(event);
             };
             if let Some(entry) = self.table.entry_mut(connection) {
                 entry.pending.remove(&event);
