@@ -316,7 +316,7 @@ impl Tcb {
             self.timers.set(Timer::Retransmit, due);
         }
         // Half the buffer free: worth waking a writer for.
-        if self.send_was_short && self.send_buffer.len() <= config.send_buffer / 2 {
+        if self.send_was_short && self.send_buffer.len() <= config.send_capacity() / 2 {
             self.send_was_short = false;
             effects.writable = true;
         }
