@@ -464,3 +464,19 @@ fn a_clock_that_goes_back_does_no_harm() {
     s.stack.handle_timeout(s.now);
     s.expect(". 11 ack 6");
 }
+
+#[test]
+fn a_newer_acknowledgment_brings_a_newer_window_whatever_its_number() {
+    let (mut s, id) = Script::established(2000);
+    s.send(id, 5000);
+    s.expect(". 1:1001 ack 1");
+    s.expect(". 1001:2001 ack 1");
+    s.inject(". 101:201 ack 1 win 2000");
+    s.expect(". 2001 ack 1");
+    // What was lost comes again, so its number is lower, and the window has not moved.
+    s.inject(". 1:101 ack 1001 win 1000");
+    s.expect(". 2001 ack 201");
+    s.expect_nothing();
+    s.inject(". 201 ack 2001 win 1000");
+    s.expect(". 2001:3001 ack 201");
+}

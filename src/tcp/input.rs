@@ -330,10 +330,13 @@ impl Tcb {
         }
     }
 
-    /// The window of a segment that is no older than the one that last set it.
+    /// The window of a segment that is no older than the one that last set it: it
+    /// acknowledges more, or as much and does not come before it. The RFC looks at the
+    /// number first (section 3.10.7.4), but that of a retransmission is low and its
+    /// window new: SND.UNA would move without it, and the right edge beyond all offers.
     fn update_window(&mut self, segment: &TcpSegment<'_>) {
         let (seq, ack) = (segment.seq(), segment.ack());
-        let newer = self.snd.wl1 < seq || (self.snd.wl1 == seq && self.snd.wl2 <= ack);
+        let newer = self.snd.wl2 < ack || (self.snd.wl2 == ack && self.snd.wl1 <= seq);
         if !newer {
             return;
         }
