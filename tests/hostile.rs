@@ -5,7 +5,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use common::script::{Script, octets};
+use common::script::{PEER, Script, octets};
 use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
 use zerotcp::tcp::State;
 use zerotcp::time::Instant;
@@ -245,4 +245,238 @@ fn challenges_are_few() {
         }
         s.pass(5000);
     }
+}
+
+#[test]
+fn a_simultaneous_open_ends_in_established() {
+    // RFC 9293 figure 7, from the left end.
+    let mut s = Script::new();
+    let remote = SocketAddrV4::new(*PEER.ip(), 80);
+    let id = s.stack.connect(s.now, remote).unwrap();
+    s.peer = remote;
+    s.us = s.stack.quad(id).unwrap().local();
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
+    s.inject("S 0 <mss 1000>");
+    assert_eq!(s.state(), State::SynReceived);
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject("S. 0 ack 1 <mss 1000>");
+    assert_eq!(s.state(), State::Established);
+    s.expect(". 1 ack 1");
+    s.inject("S. 0 ack 1 <mss 1000>");
+    s.expect(". 1 ack 1");
+    s.expect_nothing();
+    s.send(id, 3);
+    s.expect("P. 1:4 ack 1");
+    s.inject("P. 1:9 ack 4");
+    s.read(id, 8);
+    // One that acknowledges something else is challenged.
+    let id = s.stack.connect(s.now, remote).unwrap();
+    s.iss = None;
+    s.us = s.stack.quad(id).unwrap().local();
+    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
+    s.inject("S 0 <mss 1000>");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject("S. 0 ack 2 <mss 1000>");
+    assert_eq!(s.state(), State::SynReceived);
+    s.expect(". 1 ack 1");
+    s.expect_nothing();
+}
+
+#[test]
+fn a_repeated_syn_with_text_is_answered_as_one_without() {
+    let mut s = Script::new();
+    for _ in 0..3 {
+        s.inject("S 0:50 <mss 1000>");
+        s.expect("S. 0 ack 1 <mss 1460>");
+    }
+    assert_eq!(s.stack.counters().connections_accepted, 1);
+    s.inject(". 1 ack 1");
+    assert_eq!(s.state(), State::Established);
+}
+
+#[test]
+fn repeated_syns_do_not_keep_a_half_open_connection_alive() {
+    let mut s = Script::new();
+    for _ in 0..600 {
+        s.inject("S 0");
+        while s.next().is_some() {}
+        s.pass(500);
+        if s.stack.connection_count() == 0 {
+            assert_eq!(s.stack.counters().connections_accepted, 1);
+            return;
+        }
+    }
+    panic!("after five minutes it is still there");
+}
+
+#[test]
+fn a_listener_that_goes_takes_its_half_open_connections_with_it() {
+    let mut s = Script::new();
+    s.inject("S 0");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.stack.unlisten(s.listener);
+    s.expect("R. 1 ack 1");
+    s.inject(". 1 ack 1");
+    s.expect("R 1");
+    assert_eq!(s.stack.connection_count(), 0);
+    // Those that waited to be accepted too, and only they.
+    let (mut s, id) = Script::established(65535);
+    s.peer.set_port(1);
+    s.iss = None;
+    s.inject("S 0");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject(". 1 ack 1");
+    s.stack.unlisten(s.listener);
+    s.expect("R. 1 ack 1");
+    assert_eq!(s.stack.connection_count(), 1);
+    assert_eq!(s.stack.state(id), Some(State::Established));
+    assert_eq!(s.stack.accept(s.listener), None);
+}
+
+#[test]
+fn a_small_window_that_is_told_again_and_again_does_not_put_the_probe_off() {
+    let (mut s, id) = Script::established(5000);
+    s.send(id, 8000);
+    for n in 0..5 {
+        s.expect(&format!(". {}:{} ack 1", 1000 * n + 1, 1000 * n + 1001));
+    }
+    // Ten octets are too few to be worth a segment, but not for ever.
+    s.inject(". 1 ack 5001 win 10");
+    s.expect_nothing();
+    for n in 0..10 {
+        s.pass(50);
+        s.inject(&format!("P. {}:{} ack 5001 win 10", 1 + 5 * n, 6 + 5 * n));
+        while let Some(sent) = s.next() {
+            if sent.starts_with(". 5001:5011") {
+                return;
+            }
+        }
+    }
+    panic!("nothing for half a second");
+}
+
+#[test]
+fn a_peer_that_never_opens_its_window_does_not_hold_a_connection_of_nobody() {
+    // MUST-37 holds while there is a user; then CVE-2008-4609.
+    for (first, second) in [(0, 0), (0, 1)] {
+        let (mut s, id) = Script::established(1000);
+        s.send(id, 3000);
+        s.expect(". 1:1001 ack 1");
+        s.inject(". 1 ack 1001 win 0");
+        s.expect_nothing();
+        let mut window = first;
+        for user in [true, false] {
+            if !user {
+                s.stack.close(id);
+            }
+            let mut reset = false;
+            for _ in 0..3600 {
+                s.pass(1000);
+                while let Some(sent) = s.next() {
+                    reset |= sent.starts_with('R');
+                    if !reset {
+                        s.inject(&format!(". 1 ack 1001 win {window}"));
+                        window = first + second - window;
+                    }
+                }
+            }
+            assert_eq!(s.stack.connection_count(), usize::from(user));
+            assert_eq!(reset, !user, "the peer is told");
+        }
+    }
+}
+
+#[test]
+fn time_wait_is_begun_anew_only_by_the_peers_own_fin() {
+    let (mut s, id) = Script::established(65535);
+    s.stack.close(id);
+    s.expect("F. 1 ack 1");
+    s.inject("F. 1 ack 2");
+    s.expect(". 2 ack 2");
+    assert_eq!(s.state(), State::TimeWait);
+    for n in 0..59 {
+        s.pass(1000);
+        // Blind ones with FIN: before the window, in it, beyond.
+        for seq in [-5 - n, 0 - n, 2 + n, 70_000_000 + n] {
+            s.inject(&format!("F. {seq} ack 2"));
+        }
+        while s.next().is_some() {}
+    }
+    s.pass(1100);
+    assert_eq!(s.state(), State::Closed);
+}
+
+#[test]
+fn what_comes_after_a_fin_is_forgotten() {
+    for late in ["F. 11:21 ack 1", ". 31:41 ack 1"] {
+        let (mut s, id) = Script::established(65535);
+        // Octets after the end of the text, before or after that is told.
+        s.inject(if late.starts_with('F') {
+            ". 31:41 ack 1"
+        } else {
+            "F. 11:21 ack 1"
+        });
+        s.inject(late);
+        s.inject(". 1:11 ack 1");
+        while s.next().is_some() {}
+        assert_eq!(s.state(), State::CloseWait);
+        s.read(id, 20);
+        // Nothing unread: a FIN, not a reset.
+        s.stack.close(id);
+        s.expect("F. 1 ack 22");
+    }
+}
+
+#[test]
+fn timers_work_at_all_times() {
+    // Around the powers of two at which a timing wheel carries from level to level.
+    for bit in 16..64 {
+        let mut s = Script::new();
+        s.now = Instant::from_nanos(1 << bit) - Duration::from_millis(300);
+        let (mut s, id) = s.establish(65535);
+        s.send(id, 10);
+        s.expect("P. 1:11 ack 1");
+        for gap in [200, 400, 800] {
+            s.pass(gap - 1);
+            s.expect_nothing();
+            s.pass(2);
+            s.expect("P. 1:11 ack 1");
+        }
+        s.inject("R 1");
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_does_no_harm() {
+    let (mut s, id) = Script::established(65535);
+    let early = s.now;
+    s.send(id, 10);
+    s.expect("P. 1:11 ack 1");
+    s.stack.handle_timeout(early + Duration::from_millis(190));
+    s.stack
+        .handle_timeout(early + Duration::from_millis(60_000));
+    s.expect("P. 1:11 ack 1");
+    s.now = early;
+    s.inject("P. 1:6 ack 11");
+    s.stack.handle_timeout(early + Duration::from_millis(10));
+    s.stack.handle_timeout(Instant::ZERO);
+    s.now = early + Duration::from_millis(60_041);
+    s.stack.handle_timeout(s.now);
+    s.expect(". 11 ack 6");
+}
+
+#[test]
+fn a_newer_acknowledgment_brings_a_newer_window_whatever_its_number() {
+    let (mut s, id) = Script::established(2000);
+    s.send(id, 5000);
+    s.expect(". 1:1001 ack 1");
+    s.expect(". 1001:2001 ack 1");
+    s.inject(". 101:201 ack 1 win 2000");
+    s.expect(". 2001 ack 1");
+    // What was lost comes again, so its number is lower, and the window has not moved.
+    s.inject(". 1:101 ack 1001 win 1000");
+    s.expect(". 2001 ack 201");
+    s.expect_nothing();
+    s.inject(". 201 ack 2001 win 1000");
+    s.expect(". 2001:3001 ack 201");
 }

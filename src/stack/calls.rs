@@ -78,13 +78,15 @@ impl Stack {
         self.listeners.listen(listen)
     }
 
-    /// Ends a listener. Connections that waited to be accepted are reset.
+    /// Ends a listener. Its connections that nobody has accepted, half-open ones included,
+    /// are reset.
     pub fn unlisten(&mut self, listener: ListenerId) {
-        for connection in self.listeners.remove(listener) {
-            if let Some(entry) = self.table.unaccepted_mut(connection) {
+        self.listeners.remove(listener);
+        for index in self.table.of_listener(listener) {
+            if let Some(entry) = self.table.at(index) {
                 entry.owner = Owner::Nobody;
                 let effects = entry.tcb.abort();
-                self.absorb(connection.index, effects);
+                self.absorb(index, effects);
             }
         }
     }
@@ -112,7 +114,7 @@ impl Stack {
         now: Instant,
         remote: SocketAddrV4,
     ) -> Result<ConnectionId, ConnectError> {
-        self.now = self.now.max(now);
+        let now = self.advance(now);
         if !is_unicast(*remote.ip()) || remote.port() == 0 {
             return Err(ConnectError::InvalidRemote(remote));
         }
@@ -235,6 +237,7 @@ impl Stack {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.close(now, config);
             self.absorb(id.index, effects);
+            self.events.prune(|id| self.table.entry(id).is_some());
         }
     }
 
@@ -244,6 +247,7 @@ impl Stack {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.abort();
             self.absorb(id.index, effects);
+            self.events.prune(|id| self.table.entry(id).is_some());
         }
     }
 

@@ -35,6 +35,17 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The connection that its user knows by a handle, if the event is about one.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Event::Readable(id) | Event::Writable(id) | Event::PeerClosed(id) => Some(*id),
+            Event::Connected(id) | Event::Closed(id, _) => Some(*id),
+            Event::Incoming(_) | Event::State { .. } => None,
+        }
+    }
+}
+
 /// Which of a connection's events wait to be polled, so that each waits only once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pending(u8);
@@ -67,6 +78,8 @@ impl Pending {
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
     queue: VecDeque<Event>,
+    /// At this length it is worth looking for events of dead handles.
+    prune_at: usize,
 }
 
 impl EventQueue {
@@ -82,7 +95,45 @@ impl EventQueue {
         }
     }
 
+    /// A handle died: now and then the events of such are dropped, which nobody will poll
+    /// where a user goes without events.
+    pub(super) fn prune(&mut self, is_alive: impl Fn(ConnectionId) -> bool) {
+        const SOME: usize = 64;
+
+        if self.queue.len() >= self.prune_at.max(SOME) {
+            self.queue
+                .retain(|event| event.connection().is_none_or(&is_alive));
+            self.prune_at = 2 * self.queue.len();
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<Event> {
         self.queue.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_dead_handles_do_not_pile_up() {
+        let id = |index| ConnectionId {
+            index,
+            generation: 0,
+        };
+        let mut events = EventQueue::default();
+        for index in 0..10_000 {
+            events.push(Event::Connected(id(index)));
+            events.push(Event::Readable(id(index)));
+            // Each hundredth connection lives on.
+            events.prune(|id| id.index % 100 == 0);
+            assert!(events.queue.len() <= 64 + 2 * (index as usize / 50 + 2));
+        }
+        events.queue.retain(|event| {
+            let index = event.connection().unwrap().index;
+            index % 100 == 0
+        });
+        assert_eq!(events.queue.len(), 200);
     }
 }

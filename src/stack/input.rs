@@ -24,7 +24,7 @@ impl Stack {
     /// ([`Counters::drops`](super::Counters::drops)); nothing is allocated for a
     /// segment whose checksum has not been verified.
     pub fn receive(&mut self, now: Instant, packet: &[u8], meta: Meta) {
-        self.now = self.now.max(now);
+        let now = self.advance(now);
         self.counters.packets_received += 1;
         if let Err(reason) = self.receive_ipv4(now, packet, meta) {
             self.counters.count_drop(reason);

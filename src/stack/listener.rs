@@ -126,15 +126,12 @@ impl Listeners {
         })
     }
 
-    /// Ends a listener and gives the connections that waited to be accepted.
-    pub(super) fn remove(&mut self, id: ListenerId) -> VecDeque<ConnectionId> {
-        if self.find(id).is_none() {
-            return VecDeque::new();
+    /// Ends a listener.
+    pub(super) fn remove(&mut self, id: ListenerId) {
+        if self.find(id).is_some() {
+            let Listen { port, address, .. } = self.listeners.remove(id.index as usize).listen;
+            self.by_port.remove(&(port, address));
         }
-        let listener = self.listeners.remove(id.index as usize);
-        let key = (listener.listen.port, listener.listen.address);
-        self.by_port.remove(&key);
-        listener.established
     }
 
     /// Who listens to a port of an address.

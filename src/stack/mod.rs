@@ -142,14 +142,11 @@ impl Stack {
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             let event = self.events.pop()?;
-            let connection = match event {
-                Event::Readable(id) | Event::Writable(id) | Event::PeerClosed(id) => id,
-                Event::Connected(id) | Event::Closed(id, _) => id,
-                Event::Incoming(listener) => {
-                    self.listeners.note_told(listener);
-                    return Some(event);
-                }
-                Event::State { .. } => return Some(event),
+            if let Event::Incoming(listener) = event {
+                self.listeners.note_told(listener);
+            }
+            let Some(connection) = event.connection() else {
+                return Some(event);
             };
             if let Some(entry) = self.table.entry_mut(connection) {
                 entry.pending.remove(&event);
@@ -168,7 +165,7 @@ impl Stack {
     /// ends of TIME-WAIT. Packets that follow come from
     /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        let now = self.advance(now);
         while let Some(index) = self.wheel.expire(now) {
             let Some(entry) = self.table.at(index) else {
                 continue;
@@ -181,6 +178,12 @@ impl Stack {
                 self.settle(index);
             }
         }
+    }
+
+    /// The time of a call: a clock that goes back is taken to stand still.
+    fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
     }
 
     /// Follows up what a call to a TCB brought about.

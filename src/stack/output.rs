@@ -45,7 +45,7 @@ impl Stack {
         /// Segments in a row before the next connection has its turn.
         const MAX_BURST: u32 = 16;
 
-        self.now = self.now.max(now);
+        let now = self.advance(now);
         while let Some(reply) = self.replies.pop_front() {
             match self.write_reply(&reply, buffer) {
                 Ok(len) => return Some(self.sent(len)),

@@ -120,6 +120,16 @@ impl Table {
         (entry.generation == id.generation && waiting).then_some(entry)
     }
 
+    /// The connections that belong to a listener. It looks at all there are: listeners end
+    /// too rarely to be worth a list of their half-open ones.
+    pub(super) fn of_listener(&self, listener: ListenerId) -> Vec<u32> {
+        let owned = |(index, entry): (usize, &Entry)| {
+            // Bounded where it was inserted.
+            (entry.owner == Owner::Listener(listener)).then_some(index as u32)
+        };
+        self.entries.iter().filter_map(owned).collect()
+    }
+
     /// The entry at `index` by its quad: only if it still owns it.
     pub(super) fn by_quad(&self, quad: Quad) -> Option<&Entry> {
         self.entries.get(self.find(quad)? as usize)

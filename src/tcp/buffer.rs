@@ -95,11 +95,13 @@ impl RingBuffer {
             return;
         }
         let larger = needed.max(Self::MIN_CAPACITY).next_power_of_two();
-        let mut storage = Vec::with_capacity(larger);
+        // Zeroed pages of the system cost nothing until they are written: one octet far
+        // ahead of its turn takes a page, not the megabyte before it.
+        let mut storage = vec![0; larger];
         // The front goes to the start; all is kept, since there may be octets past `len`.
-        storage.extend_from_slice(&self.storage[self.head..]);
-        storage.extend_from_slice(&self.storage[..self.head]);
-        storage.resize(larger, 0);
+        let (end, start) = self.storage.split_at(self.head);
+        storage[..start.len()].copy_from_slice(start);
+        storage[start.len()..capacity].copy_from_slice(end);
         self.storage = storage;
         self.head = 0;
     }

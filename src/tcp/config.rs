@@ -4,7 +4,8 @@ use core::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// How many octets wait to be acknowledged or sent, at most. 1 MiB.
+    /// How many octets wait to be acknowledged or sent, at most. 1 MiB; more than 1 GiB
+    /// is taken as 1 GiB, since no window is larger.
     pub send_buffer: usize,
     /// How many octets wait to be read, at most, and so the largest window offered.
     /// 1 MiB; more than 1 GiB is taken as 1 GiB (RFC 7323 section 2.3).
@@ -69,6 +70,12 @@ impl Config {
     pub(super) fn receive_window(&self) -> u32 {
         // RFC 7323 section 2.3: windows stay below 2^30.
         self.receive_buffer.clamp(1, 1 << 30) as u32
+    }
+
+    /// How many octets the send buffer holds: well below 2^31, so that sequence numbers in
+    /// it can be compared.
+    pub(super) fn send_capacity(&self) -> usize {
+        self.send_buffer.min(1 << 30)
     }
 
     /// The smallest shift by which a 16-bit field covers the receive buffer.

@@ -38,7 +38,7 @@ impl Tcb {
         let flags = segment.flags();
         let ack = segment.ack();
         // First, the ACK bit.
-        if flags.ack() && (ack <= self.snd.iss || self.snd.nxt < ack) {
+        if flags.ack() && !self.acknowledges_syn(segment) {
             effects.reset = ResetReply::to_stray(segment);
             effects.fate = SegmentFate::BadAck;
             return;
@@ -78,6 +78,12 @@ impl Tcb {
         effects: &mut Effects,
     ) -> SegmentFate {
         let flags = segment.flags();
+
+        // The peer's SYN once more is not for the check that follows.
+        let again = flags.syn() && !flags.rst() && segment.seq() == self.rcv.irs;
+        if self.state == State::SynReceived && again {
+            return self.receive_syn_again(now, config, segment, effects);
+        }
 
         // First, the sequence number.
         if !self.is_acceptable(segment) {
@@ -132,6 +138,38 @@ impl Tcb {
         fate
     }
 
+    /// The SYN that brought us to SYN-RECEIVED, as before or with an acknowledgment of ours.
+    /// It lies before the window, so by the letter its acknowledgment would go unheard,
+    /// and a simultaneous open would not end as figure 7 has it (appendix A.2).
+    fn receive_syn_again(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        segment: &TcpSegment<'_>,
+        effects: &mut Effects,
+    ) -> SegmentFate {
+        if !segment.flags().ack() {
+            // Our answer was lost.
+            self.snd.cursor = self.snd.iss;
+            return SegmentFate::OutOfWindow;
+        }
+        if !self.acknowledges_syn(segment) {
+            self.challenge(now, config, segment);
+            return SegmentFate::BadAck;
+        }
+        self.acknowledge(now, config, segment.ack(), effects);
+        // Not scaled on a SYN (RFC 7323 section 2.2).
+        self.set_send_window(segment.window().into(), segment);
+        self.enter_established(effects);
+        self.ack_due = AckDue::Now;
+        SegmentFate::Processed
+    }
+
+    /// Whether the segment acknowledges our SYN, and no more than that.
+    fn acknowledges_syn(&self, segment: &TcpSegment<'_>) -> bool {
+        self.snd.iss < segment.ack() && segment.ack() <= self.snd.nxt
+    }
+
     /// Whether the segment overlaps the receive window. With a closed window the one
     /// at RCV.NXT is taken for its ACK and RST (MUST-66).
     fn is_acceptable(&self, segment: &TcpSegment<'_>) -> bool {
@@ -161,16 +199,10 @@ impl Tcb {
         if flags.rst() {
             return SegmentFate::OutOfWindow;
         }
-        if self.state == State::SynReceived && flags.syn() && segment.seq() == self.rcv.irs {
-            // The peer's SYN once more: our answer to it was lost.
-            self.snd.cursor = self.snd.iss;
-            if flags.ack() {
-                self.ack_due = AckDue::Now;
-            }
-        } else {
-            self.challenge(now, config, segment);
-        }
-        if self.state == State::TimeWait && flags.fin() {
+        self.challenge(now, config, segment);
+        // Only the FIN that brought us there: a blind one would keep us there for ever.
+        let end = segment.seq() + segment.sequence_len();
+        if self.state == State::TimeWait && flags.fin() && end == self.rcv.nxt {
             self.wait_out(now, config, effects);
         }
         SegmentFate::OutOfWindow
@@ -208,7 +240,7 @@ impl Tcb {
     ) -> bool {
         let ack = segment.ack();
         if self.state == State::SynReceived {
-            if ack <= self.snd.una || self.snd.nxt < ack {
+            if !self.acknowledges_syn(segment) {
                 effects.reset = ResetReply::to_stray(segment);
                 return false;
             }
@@ -252,6 +284,7 @@ impl Tcb {
         self.snd.una = ack;
         self.snd.cursor = self.snd.cursor.max(ack);
         self.retries = 0;
+        self.probes = 0;
         self.probe = false;
         if self.send_buffer.len() == 0 {
             self.timers.stop(Timer::Persist);
@@ -283,7 +316,7 @@ impl Tcb {
             self.timers.set(Timer::Retransmit, due);
         }
         // Half the buffer free: worth waking a writer for.
-        if self.send_was_short && self.send_buffer.len() <= config.send_buffer / 2 {
+        if self.send_was_short && self.send_buffer.len() <= config.send_capacity() / 2 {
             self.send_was_short = false;
             effects.writable = true;
         }
@@ -297,25 +330,25 @@ impl Tcb {
         }
     }
 
-    /// The window of a segment that is no older than the one that last set it.
+    /// The window of a segment that is no older than the one that last set it: it
+    /// acknowledges more, or as much and does not come before it. The RFC looks at the
+    /// number first (section 3.10.7.4), but that of a retransmission is low and its
+    /// window new: SND.UNA would move without it, and the right edge beyond all offers.
     fn update_window(&mut self, segment: &TcpSegment<'_>) {
         let (seq, ack) = (segment.seq(), segment.ack());
-        let newer = self.snd.wl1 < seq || (self.snd.wl1 == seq && self.snd.wl2 <= ack);
+        let newer = self.snd.wl2 < ack || (self.snd.wl2 == ack && self.snd.wl1 <= seq);
         if !newer {
             return;
         }
-        let was_closed = self.timers.is_set(Timer::Persist);
         self.set_send_window(u32::from(segment.window()) << self.snd.shift, segment);
-        if was_closed {
+        if self.timers.is_set(Timer::Persist) {
             // The peer answers, so it lives (MUST-37).
             self.retries = 0;
-        }
-        if was_closed && self.snd.wnd > 0 {
-            // What was sent as a probe may not have been taken: begin there.
-            self.timers.stop(Timer::Persist);
-            self.snd.cursor = self.snd.una;
-            self.probes = 0;
-            self.probe = false;
+            if self.snd.wnd > 0 {
+                // What was sent as a probe may not have been taken: begin there. The
+                // timer runs on until something worth sending has gone out.
+                self.snd.cursor = self.snd.una;
+            }
         }
     }
 
@@ -459,9 +492,15 @@ impl Tcb {
                 self.ack_due = AckDue::Now;
             }
         }
+        if self.rcv.fin.is_some_and(|fin| fin < self.rcv.nxt) {
+            // Text has passed it, so it was none: it must not count a lap later.
+            self.rcv.fin = None;
+        }
         if self.rcv.fin != Some(self.rcv.nxt) {
             return;
         }
+        // There is nothing after the end.
+        self.reassembly.clear();
         self.rcv.nxt += 1;
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
         self.ack_due = AckDue::Now;

@@ -33,6 +33,8 @@ struct Span {
     /// Octets of text.
     len: u32,
     fin: bool,
+    /// Whether it probes the peer's window, for which the persist timer runs.
+    probe: bool,
 }
 
 impl Tcb {
@@ -61,8 +63,12 @@ impl Tcb {
         self.snd.cursor = self.snd.iss + 1;
         self.snd.nxt = self.snd.cursor;
         self.timing = (!is_retransmission).then_some((self.snd.nxt, now));
-        let due = now + self.rto(config);
-        self.timers.set(Timer::Retransmit, due);
+        // A SYN that is sent because the peer's came again leaves the timer alone, which
+        // ends what is half open.
+        if !self.timers.is_set(Timer::Retransmit) {
+            let due = now + self.rto(config);
+            self.timers.set(Timer::Retransmit, due);
+        }
         self.ack_due = AckDue::No;
         let (flags, ack) = if answers {
             (TcpFlags::SYN | TcpFlags::ACK, self.rcv.nxt)
@@ -109,6 +115,7 @@ impl Tcb {
             seq: self.bare_seq(),
             len: 0,
             fin: false,
+            probe: false,
         }
     }
 
@@ -128,7 +135,12 @@ impl Tcb {
             let len = len.min(self.snd.nxt - seq);
             let fin = self.fin_sent && seq + len == text_end;
             self.timing = None;
-            return Some(Span { seq, len, fin });
+            return Some(Span {
+                seq,
+                len,
+                fin,
+                probe: false,
+            });
         }
 
         let seq = self.snd.cursor;
@@ -142,12 +154,6 @@ impl Tcb {
         let window = self.snd.wnd.min(self.congestion.window());
         let in_flight = seq - self.snd.una;
         let usable = window.saturating_sub(in_flight);
-        if core::mem::take(&mut self.probe) {
-            // At least one octet, or the FIN (RFC 9293 section 3.8.6.1).
-            let len = unsent.min(mss).min(usable.max(1));
-            let fin = unsent == 0;
-            return Some(Span { seq, len, fin });
-        }
         let len = unsent.min(mss).min(usable);
         let fin = fin_goes && len == unsent && usable > len;
         // Silly-window avoidance and Nagle (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
@@ -156,8 +162,23 @@ impl Tcb {
             || (len > 0 && seq < self.snd.nxt)
             || (len > 0 && len == unsent && (self.flight() == 0 || !config.nagle))
             || (len > 0 && len >= self.snd.max_wnd / 2);
+        let probe = core::mem::take(&mut self.probe);
         if worth_sending {
-            return Some(Span { seq, len, fin });
+            return Some(Span {
+                seq,
+                len,
+                fin,
+                probe: false,
+            });
+        }
+        if probe {
+            // At least one octet, or the FIN (RFC 9293 section 3.8.6.1).
+            return Some(Span {
+                seq,
+                len: unsent.min(mss).min(usable.max(1)),
+                fin: unsent == 0,
+                probe,
+            });
         }
         // Nothing in flight will bring an acknowledgment: only a probe can.
         if in_flight == 0 && !self.timers.is_set(Timer::Persist) {
@@ -168,25 +189,32 @@ impl Tcb {
     }
 
     fn send_span(&mut self, now: Instant, config: &Config, span: Span) -> Outgoing<'_> {
-        let Span { seq, len, fin } = span;
+        let Span {
+            seq,
+            len,
+            fin,
+            probe,
+        } = span;
         let takes = len + u32::from(fin);
         let end = seq + takes;
         let is_retransmission = takes > 0 && seq < self.snd.nxt;
         if takes > 0 {
-            let is_probe = self.timers.is_set(Timer::Persist);
             if is_retransmission {
                 // Karn's rule (RFC 6298 section 3).
                 self.timing = None;
-            } else if self.timing.is_none() && !is_probe {
+            } else if self.timing.is_none() && !probe {
                 self.timing = Some((end, now));
             }
             self.snd.nxt = self.snd.nxt.max(end);
             self.snd.cursor = self.snd.cursor.max(end);
             self.fin_sent |= fin;
-            // RFC 6298 section 5.1; a probe has a timer of its own.
-            if !is_probe && !self.timers.is_set(Timer::Retransmit) {
-                let due = now + self.rto(config);
-                self.timers.set(Timer::Retransmit, due);
+            if !probe {
+                self.timers.stop(Timer::Persist);
+                // RFC 6298 section 5.1.
+                if !self.timers.is_set(Timer::Retransmit) {
+                    let due = now + self.rto(config);
+                    self.timers.set(Timer::Retransmit, due);
+                }
             }
         }
 
@@ -320,9 +348,13 @@ impl Tcb {
         self.snd.cursor = self.snd.una;
     }
 
-    /// RFC 9293 section 3.8.6.1: the connection stays open as long as probes are answered.
+    /// RFC 9293 section 3.8.6.1: the connection stays open as long as probes are answered
+    /// (MUST-37) and it has a user. Without one, nobody else would end what a peer that
+    /// takes nothing holds for ever (CVE-2008-4609).
     fn on_persist_timeout(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
-        if self.retries >= config.max_retransmissions {
+        let limit = config.max_retransmissions;
+        if self.retries >= limit || (self.released && self.probes >= limit) {
+            effects.reset = Some(self.reset());
             self.finish(CloseReason::TimedOut, effects);
             return;
         }

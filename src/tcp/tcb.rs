@@ -184,7 +184,7 @@ pub struct Tcb {
     /// How often in a row the oldest octet in flight was sent again, or the window
     /// probed, without an answer.
     pub(super) retries: u8,
-    /// How often in a row the window was found closed.
+    /// How often the window was probed since anything was acknowledged.
     pub(super) probes: u8,
     pub(super) ack_due: AckDue,
     /// Segments ahead of their turn that a peer without SACK has not been answered. Each is
@@ -340,7 +340,9 @@ impl Tcb {
         if self.fin_queued || !self.state.sends_text() {
             return 0;
         }
-        config.send_buffer.saturating_sub(self.send_buffer.len())
+        config
+            .send_capacity()
+            .saturating_sub(self.send_buffer.len())
     }
 
     /// Queues as much of `data` as there is room for and returns how much that is;
@@ -499,7 +501,7 @@ impl Tcb {
 
     /// The number after the last octet that the user has queued.
     pub(super) fn text_end(&self) -> SeqNumber {
-        // The send buffer is bounded well below 2^31.
+        // Bounded by `Config::send_capacity`.
         self.window_start() + self.send_buffer.len() as u32
     }
 
