@@ -119,6 +119,8 @@ struct Setup {
     up: usize,
     down: usize,
     reads: usize,
+    /// The receive buffer of both hosts, if not the default.
+    buffer: Option<usize>,
     /// The first epoch of both hosts' clocks: decides the sequence numbers.
     start: Instant,
 }
@@ -128,6 +130,9 @@ fn run(setup: &Setup) -> Duration {
     let (client_address, server_address) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
     let (left, right) = MemoryLink::pair_with_queue(MTU, 1 << 16);
     let mut config = Config::seeded(client_address, setup.seed);
+    if let Some(buffer) = setup.buffer {
+        config.tcp.receive_buffer = buffer;
+    }
     let client = Stack::new(config.clone());
     config.addresses = vec![server_address];
     let mut server = Stack::new(config);
@@ -213,6 +218,7 @@ fn a_clean_link() {
             up,
             down,
             reads: 65_536,
+            buffer: None,
             start: Instant::from_millis(5),
         });
     }
@@ -241,6 +247,7 @@ fn every_impairment_alone_and_together() {
                 up: 60_000,
                 down: 90_000,
                 reads: 65_536,
+                buffer: None,
                 start: Instant::from_millis(seed),
             });
         }
@@ -258,6 +265,7 @@ fn sequence_numbers_across_both_wraps() {
             up: 40_000_000 / 128,
             down: 1000,
             reads: 65_536,
+            buffer: None,
             start: Instant::from_millis(n * 134_217),
         });
     }
@@ -272,7 +280,26 @@ fn a_slow_reader_closes_the_window_and_loses_nothing() {
             up: 3_000_000,
             down: 10,
             reads: 700,
+            buffer: None,
             start: Instant::ZERO,
         });
+    }
+}
+
+#[test]
+fn slow_readers_on_both_sides_with_small_buffers() {
+    for buffer in [1, 100, 536, 1459, 1460, 2000, 2921, 9000, 65_536, 70_000] {
+        for (seed, kind) in ["", "loss=5%,reorder=5%,delay=1ms"].into_iter().enumerate() {
+            let len = (buffer * 40).min(300_000);
+            run(&Setup {
+                seed: seed as u64,
+                impairment: impairment(kind, seed as u64),
+                up: len,
+                down: len,
+                reads: 700,
+                buffer: Some(buffer),
+                start: Instant::ZERO,
+            });
+        }
     }
 }

@@ -1,0 +1,553 @@
+//! Anything that peers and users can do, in any order, from a seed: nothing panics, hangs,
+//! leaks or harms another connection, and what is read and sent is right.
+//!
+//! Peers aim at the sequence numbers in use, so that most segments reach deep into the
+//! state machine. The octet at sequence number n is `octet(n)` in both directions, so that
+//! whatever is delivered checks itself, however mad its sender.
+
+mod common;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use common::script::octet;
+use zerotcp::stack::{
+    Config, ConnectionId, Event, Listen, ListenerId, Meta, Quad, SocketError, Stack,
+};
+use zerotcp::tcp::State;
+use zerotcp::time::Instant;
+use zerotcp::wire::{
+    Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, SeqNumber, TcpBuilder,
+    TcpFlags, TcpOption, TcpPacket,
+};
+
+const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const PORT: u16 = 7;
+const MTU: u16 = 1500;
+const MAX_CONNECTIONS: usize = 12;
+/// The peer of the connection that nobody attacks.
+const BYSTANDER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 9, 9), 9999);
+
+fn text(start: SeqNumber, len: usize) -> Vec<u8> {
+    (0..len as u32).map(|n| octet((start + n).0)).collect()
+}
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.roll() % limit
+    }
+
+    fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize]
+    }
+}
+
+/// What a peer knows of one connection, current or past.
+#[derive(Debug, Default)]
+struct Peer {
+    /// The host's initial number, the number after the last one it sent, what it
+    /// acknowledged last, and its window field.
+    iss: Option<SeqNumber>,
+    nxt: SeqNumber,
+    ack: SeqNumber,
+    window: u16,
+    /// The peer's own initial number, as the host believed it.
+    irs: SeqNumber,
+    /// What the SYN that the host believed said.
+    syn_window: u16,
+    shift: u8,
+    /// The right edge of the largest window ever offered to the host.
+    edge: SeqNumber,
+}
+
+/// What a user knows of a connection.
+struct Handle {
+    id: ConnectionId,
+    quad: Quad,
+    /// The number of the next octet to read; none before the peer's SYN.
+    read: Option<SeqNumber>,
+    sent: u32,
+}
+
+struct World {
+    seed: u64,
+    dice: Dice,
+    /// How many of the peers' segments, in percent, are as they should be.
+    tame: u64,
+    stack: Stack,
+    config: Config,
+    now: Instant,
+    listener: ListenerId,
+    peers: BTreeMap<Quad, Peer>,
+    handles: Vec<Handle>,
+    bystander: ConnectionId,
+    /// How many octets the bystander's peer has sent.
+    bystander_sent: u32,
+    /// The states that connections were in, and left.
+    seen: HashSet<State>,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut dice = Dice(seed);
+        let tame = dice.pick(&[0, 50, 80, 95]);
+        let mut config = Config::seeded(HOST, seed);
+        config.mtu = MTU;
+        config.max_connections = MAX_CONNECTIONS;
+        config.report_states = true;
+        config.tcp.receive_buffer = dice.pick(&[1, 700, 4000, 70_000, 200_000]);
+        config.tcp.send_buffer = dice.pick(&[1, 3000, 9000]);
+        config.tcp.max_out_of_order_runs = dice.pick(&[0, 2, 64]);
+        config.tcp.max_retransmissions = 5;
+        config.tcp.nagle = dice.percent(70);
+        let mut stack = Stack::new(config.clone());
+        let listener = stack.listen(Listen::port(PORT).backlog(4)).unwrap();
+        // Initial numbers depend on the time: some of these are about to wrap.
+        let now = Instant::from_millis(dice.below(20_000_000));
+        let mut world = World {
+            seed,
+            dice,
+            tame,
+            stack,
+            config,
+            now,
+            listener,
+            peers: BTreeMap::new(),
+            handles: Vec::new(),
+            bystander: connection_of_nobody(HOST),
+            bystander_sent: 0,
+            seen: HashSet::new(),
+        };
+        world.open_bystander();
+        world
+    }
+
+    /// The connection that is to remain unharmed.
+    fn open_bystander(&mut self) {
+        let quad = Quad {
+            src: (*BYSTANDER.ip(), BYSTANDER.port()),
+            dst: (HOST, PORT),
+        };
+        self.peers.insert(quad, Peer::default());
+        let syn = builder(quad).flags(TcpFlags::SYN).window(1000);
+        self.inject(quad, syn, 0);
+        self.drain();
+        let iss = self.peers[&quad].iss.unwrap();
+        let ack = builder(quad).seq(SeqNumber(1)).ack(iss + 1).window(1000);
+        self.inject(quad, ack.flags(TcpFlags::ACK), 0);
+        self.bystander = self.stack.accept(self.listener).unwrap();
+    }
+
+    fn check_bystander(&mut self) {
+        let quad = self.stack.quad(self.bystander).unwrap();
+        let iss = self.peers[&quad].iss.unwrap();
+        let seq = SeqNumber(1 + self.bystander_sent);
+        let segment = builder(quad).seq(seq).ack(iss + 1).window(1000);
+        self.inject(quad, segment.flags(TcpFlags::ACK), 1);
+        self.bystander_sent += 1;
+        let mut buffer = [0; 2];
+        assert_eq!(self.stack.recv(self.bystander, &mut buffer), Ok(1));
+        assert_eq!(buffer[0], octet(seq.0));
+        self.pass(Duration::from_millis(50));
+        assert_eq!(self.peers[&quad].ack, seq + 1);
+        assert_eq!(
+            self.stack.state(self.bystander),
+            Some(State::Established),
+            "the bystander"
+        );
+    }
+
+    /// A segment of `quad`'s peer arrives, with `len` octets of text.
+    fn inject(&mut self, quad: Quad, segment: TcpBuilder<'_>, len: usize) {
+        let mut buffer = vec![0; 2000];
+        // Its text follows from its number, which the builder knows.
+        let header = segment.write(&mut buffer, &[]).unwrap();
+        let seq = TcpPacket::parse(&buffer[..header]).unwrap().tcp.seq();
+        let len = segment.write(&mut buffer, &text(seq, len)).unwrap();
+        let packet = &buffer[..len];
+        let tcp = TcpPacket::parse(packet).unwrap().tcp;
+
+        let before = self.stack.state_of(quad);
+        self.stack.receive(self.now, packet, Meta::default());
+        let after = self.stack.state_of(quad);
+        let peer = self.peers.entry(quad).or_default();
+        if tcp.flags().syn() && before != after && matches!(before, None | Some(State::SynSent)) {
+            peer.irs = tcp.seq();
+            peer.syn_window = tcp.window();
+            let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
+            peer.shift = options.window_scale.unwrap_or(0).min(14);
+            if before.is_none() {
+                peer.iss = None;
+            } else {
+                peer.edge = peer.iss.unwrap_or_default() + 1 + u32::from(tcp.window());
+            }
+            for handle in self.handles.iter_mut() {
+                if handle.quad == quad && self.stack.state(handle.id) == after {
+                    handle.read = handle.read.or(Some(tcp.seq() + 1));
+                }
+            }
+        }
+        if let Some(iss) = peer.iss
+            && tcp.flags().ack()
+            && (tcp.ack() - iss) <= (peer.nxt - iss)
+        {
+            let edge = tcp.ack() + (u32::from(tcp.window()) << peer.shift);
+            peer.edge = peer.edge.max(edge);
+        }
+    }
+
+    /// Everything there is to send goes out, and is looked at.
+    fn drain(&mut self) {
+        let mut buffer = [0; MTU as usize];
+        let mut count = 0;
+        while let Some(transmit) = self.stack.poll_transmit(self.now, &mut buffer) {
+            count += 1;
+            assert!(count < 5000, "seed {}: it sends for ever", self.seed);
+            let packet = &buffer[..transmit.len];
+            let ip = Ipv4Packet::parse(packet).expect("sound");
+            assert_eq!(ip.src(), HOST);
+            if ip.protocol() == IpProtocol::ICMP {
+                ip.icmpv4().expect("sound");
+                continue;
+            }
+            let packet = TcpPacket::parse(packet).expect("sound");
+            let quad = Quad::of(&packet).reversed();
+            let peer = self.peers.entry(quad).or_default();
+            let (tcp, flags) = (packet.tcp, packet.tcp.flags());
+            if flags.rst() {
+                continue;
+            }
+            if flags.syn() && peer.iss != Some(tcp.seq()) {
+                peer.iss = Some(tcp.seq());
+                peer.nxt = tcp.seq() + 1;
+                peer.edge = tcp.seq() + 1 + u32::from(peer.syn_window);
+            }
+            let Some(iss) = peer.iss else {
+                panic!("seed {}: no SYN before {quad}", self.seed);
+            };
+            let len = tcp.payload().len();
+            let sent: Vec<u8> = (0..len as u32)
+                .map(|n| octet(tcp.seq() - iss + n))
+                .collect();
+            assert_eq!(tcp.payload(), sent, "seed {}: its text", self.seed);
+            let end = tcp.seq() + tcp.sequence_len();
+            if peer.nxt < end {
+                // But for a probe of one octet, or the FIN.
+                let within = end <= peer.edge + 1;
+                assert!(within, "seed {}: beyond the window of {quad}", self.seed);
+                peer.nxt = end;
+            }
+            if flags.ack() {
+                (peer.ack, peer.window) = (tcp.ack(), tcp.window());
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.stack.handle_timeout(self.now);
+        let next = self.stack.poll_timeout();
+        let late = next.is_some_and(|next| next <= self.now);
+        assert!(!late, "seed {}: a timer in the past", self.seed);
+        self.drain();
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(100) {
+            0..60 => self.send_segment(),
+            60..62 => self.send_garbage(),
+            62..80 => self.use_handle(),
+            80..82 => self.connect(),
+            _ => {
+                let nanos = match self.dice.below(10) {
+                    0..5 => self.dice.below(50_000_000),
+                    5..9 => self.dice.below(2_000_000_000),
+                    _ => self.dice.below(100_000_000_000),
+                };
+                self.pass(Duration::from_nanos(nanos));
+            }
+        }
+        if self.dice.percent(80) {
+            self.drain();
+        }
+        while let Some(id) = self.stack.accept(self.listener) {
+            let quad = self.stack.quad(id).unwrap();
+            let read = Some(self.peers[&quad].irs + 1);
+            self.handles.push(Handle {
+                id,
+                quad,
+                read,
+                sent: 0,
+            });
+        }
+        if self.dice.percent(70) {
+            while let Some(event) = self.stack.poll_event() {
+                if let Event::State { from, .. } = event {
+                    self.seen.insert(from);
+                }
+            }
+        }
+        assert!(self.stack.connection_count() <= MAX_CONNECTIONS);
+        for handle in &self.handles {
+            let slices = self.stack.recv_slices(handle.id);
+            let waiting = slices[0].len() + slices[1].len();
+            assert!(waiting <= self.config.tcp.receive_buffer);
+        }
+        if self.dice.percent(2) {
+            self.check_bystander();
+        }
+    }
+
+    /// Mostly one of the connections there are.
+    fn any_quad(&mut self) -> Quad {
+        let (stack, peers) = (&self.stack, &self.peers);
+        let is_target =
+            |quad: &&Quad| quad.src.1 != BYSTANDER.port() && stack.state_of(**quad).is_some();
+        let live: Vec<Quad> = peers.keys().filter(is_target).copied().collect();
+        if !live.is_empty() && self.dice.percent(88) {
+            return self.dice.pick(&live);
+        }
+        Quad {
+            src: (Ipv4Addr::new(10, 0, 1, 1), 1000 + self.dice.below(8) as u16),
+            dst: (HOST, if self.dice.percent(95) { PORT } else { 1337 }),
+        }
+    }
+
+    fn send_segment(&mut self) {
+        let quad = self.any_quad();
+        let is_live = self.stack.state_of(quad).is_some();
+        let peer = self.peers.entry(quad).or_default();
+        let (iss, nxt, ack, irs) = (peer.iss.unwrap_or_default(), peer.nxt, peer.ack, peer.irs);
+        let edge = ack + (u32::from(peer.window) << 2);
+        let dice = &mut self.dice;
+        let tame = dice.percent(self.tame);
+        let near = |dice: &mut Dice, base: SeqNumber| {
+            let by = dice.pick(&[1, 2, 10, 1500, 65_536]);
+            base + dice.below(by) as u32 - dice.below(by) as u32
+        };
+        let flags = match dice.below(100) {
+            // Who has no connection mostly wants one.
+            n if !is_live && n < 80 => TcpFlags::SYN,
+            n if tame && n < 97 => TcpFlags::ACK,
+            0..55 => TcpFlags::ACK,
+            55..65 => TcpFlags::ACK | TcpFlags::FIN,
+            65..73 => TcpFlags::SYN,
+            73..79 => TcpFlags::SYN | TcpFlags::ACK,
+            79..82 => TcpFlags::RST,
+            82..84 => TcpFlags::RST | TcpFlags::ACK,
+            84..90 => TcpFlags::ACK | TcpFlags::PSH | TcpFlags::URG,
+            _ => TcpFlags::from_bits(dice.roll() as u16 & 0x1ff),
+        };
+        let seq = match dice.below(100) {
+            _ if tame => ack,
+            0..60 => ack,
+            60..80 => near(dice, ack),
+            80..85 => near(dice, edge),
+            85..90 => irs,
+            90..93 => ack + 0x8000_0000,
+            _ => SeqNumber(dice.roll() as u32),
+        };
+        let acks = match dice.below(100) {
+            _ if tame => nxt,
+            0..60 => nxt,
+            60..80 => near(dice, nxt),
+            80..88 => iss + 1,
+            88..91 => nxt + 0x8000_0000,
+            _ => SeqNumber(dice.roll() as u32),
+        };
+        let len = match dice.below(100) {
+            0..40 => 0,
+            40..60 => 1 + dice.below(20),
+            60..80 => 1000,
+            _ => dice.below(1400),
+        };
+        let window = dice.pick(&[0, 0, 1, 10, 500, 1000, 1000, 65_535]);
+        let mut options = Vec::new();
+        if flags.syn() || dice.percent(3) {
+            for _ in 0..dice.below(4) {
+                options.push(match dice.below(4) {
+                    0 => TcpOption::MaximumSegmentSize(dice.pick(&[0, 1, 48, 536, 1460, 65_535])),
+                    1 => TcpOption::WindowScale(dice.pick(&[0, 2, 14, 15, 255])),
+                    2 => TcpOption::SackPermitted,
+                    _ => TcpOption::Unknown {
+                        kind: dice.pick(&[2, 3, 5, 99]),
+                        data: &[],
+                    },
+                });
+            }
+        }
+        let mut segment = builder(quad).seq(seq).window(window).flags(flags);
+        if flags.ack() {
+            segment = segment.ack(acks);
+        }
+        if flags.urg() {
+            segment = segment.urgent(dice.roll() as u16);
+        }
+        self.inject(quad, segment.options(&options), len as usize);
+    }
+
+    fn send_garbage(&mut self) {
+        let quad = self.any_quad();
+        let mut buffer = [0; 200];
+        let body = text(SeqNumber(9), self.dice.below(100) as usize);
+        let len = if self.dice.percent(50) {
+            let kind = Icmpv4Type::ECHO_REQUEST;
+            let echo = Icmpv4Builder::new(quad.src.0, HOST, kind, 0);
+            echo.write(&mut buffer, &body).unwrap()
+        } else {
+            builder(quad).write(&mut buffer, &body).unwrap()
+        };
+        for _ in 0..self.dice.below(3) {
+            let at = self.dice.below(len as u64) as usize;
+            buffer[at] ^= self.dice.roll() as u8;
+        }
+        let cut = self.dice.below(len as u64 + 1) as usize;
+        let len = if self.dice.percent(50) { len } else { cut };
+        self.stack
+            .receive(self.now, &buffer[..len], Meta::default());
+    }
+
+    fn connect(&mut self) {
+        let port = 1000 + self.dice.below(20) as u16;
+        let remote = SocketAddrV4::new(Ipv4Addr::new(10, 0, 1, 1), port);
+        if let Ok(id) = self.stack.connect(self.now, remote) {
+            let quad = self.stack.quad(id).unwrap();
+            self.peers.insert(quad, Peer::default());
+            self.handles.push(Handle {
+                id,
+                quad,
+                read: None,
+                sent: 0,
+            });
+            self.drain();
+        }
+    }
+
+    fn use_handle(&mut self) {
+        if self.handles.is_empty() {
+            return;
+        }
+        let at = self.dice.below(self.handles.len() as u64) as usize;
+        let handle = &mut self.handles[at];
+        let id = handle.id;
+        match self.dice.below(100) {
+            0..45 => {
+                let len = self.dice.pick(&[0, 1, 10, 1460, 5000]);
+                let data: Vec<u8> = (0..len).map(|n| octet(1 + handle.sent + n)).collect();
+                if let Ok(count) = self.stack.send(id, &data) {
+                    handle.sent += count as u32;
+                }
+            }
+            45..85 => {
+                let mut buffer = vec![0; self.dice.pick(&[1, 100, 5000, 100_000])];
+                match self.stack.recv(id, &mut buffer) {
+                    Ok(0) | Err(SocketError::WouldBlock) => {}
+                    Ok(count) => {
+                        let start = handle.read.expect("nothing comes before a SYN");
+                        assert_eq!(buffer[..count], text(start, count), "seed {}", self.seed);
+                        handle.read = Some(start + count as u32);
+                    }
+                    Err(_) if self.dice.percent(50) => {}
+                    Err(_) => {
+                        self.stack.close(id);
+                        self.handles.swap_remove(at);
+                    }
+                }
+            }
+            85..92 => self.stack.shutdown(id).unwrap(),
+            92..97 => {
+                self.stack.close(id);
+                self.handles.swap_remove(at);
+            }
+            97..98 => {
+                self.stack.abort(id);
+                self.handles.swap_remove(at);
+            }
+            _ => {
+                self.stack.unlisten(self.listener);
+                let listen = Listen::port(PORT).backlog(4);
+                self.listener = self.stack.listen(listen).unwrap();
+            }
+        }
+    }
+
+    /// The peers fall silent and the users leave: all ends by itself.
+    fn end(&mut self) {
+        self.check_bystander();
+        for handle in core::mem::take(&mut self.handles) {
+            self.stack.close(handle.id);
+        }
+        self.stack.unlisten(self.listener);
+        self.drain();
+        let limit = self.now + Duration::from_secs(3600);
+        while let Some(next) = self.stack.poll_timeout() {
+            assert!(next < limit, "seed {}: timers without end", self.seed);
+            let wait = next - self.now;
+            self.pass(wait);
+        }
+        let seed = self.seed;
+        assert_eq!(self.stack.connection_count(), 1, "seed {seed}: a leak");
+        self.check_bystander();
+        self.stack.abort(self.bystander);
+        assert_eq!(self.stack.connection_count(), 0);
+        while self.stack.poll_event().is_some() {}
+    }
+}
+
+fn builder(quad: Quad) -> TcpBuilder<'static> {
+    TcpBuilder::new(quad.peer(), quad.local())
+}
+
+/// A handle to begin with.
+fn connection_of_nobody(address: Ipv4Addr) -> ConnectionId {
+    let mut stack = Stack::new(Config::seeded(address, 0));
+    stack.connect(Instant::ZERO, BYSTANDER).unwrap()
+}
+
+#[test]
+fn whatever_happens() {
+    // More with ZEROTCP_TORTURE=<first seed>:<last seed>.
+    let seeds = std::env::var("ZEROTCP_TORTURE").ok().and_then(|range| {
+        let (first, last) = range.split_once(':')?;
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    });
+    let mut seen = HashSet::new();
+    for seed in seeds.unwrap_or(0u64..=100) {
+        let mut world = World::new(seed);
+        for _ in 0..1000 {
+            world.step();
+        }
+        world.end();
+        seen.extend(world.seen);
+    }
+    // It would prove little otherwise.
+    for state in [
+        State::SynSent,
+        State::SynReceived,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::CloseWait,
+        State::Closing,
+        State::LastAck,
+        State::TimeWait,
+    ] {
+        assert!(seen.contains(&state), "{state} was never left");
+    }
+}
