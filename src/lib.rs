@@ -53,7 +53,8 @@
 //! | `pcap` | reading and writing capture files | yes |
 //! | `cli` | the `zerotcp` command and all of the above | yes |
 
-#![cfg_attr(not(feature = "std"), no_std)]
+// The tests of `wire` use `std`, which it does without.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![deny(missing_docs, unsafe_code)]
 
 #[cfg(feature = "pcap")]
