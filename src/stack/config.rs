@@ -5,7 +5,8 @@ use siphasher::sip::SipHasher24;
 
 use crate::tcp;
 
-/// How a [`Stack`](super::Stack) is set up.
+/// How a [`Stack`](super::Stack) is set up: made by [`new`](Config::new) or
+/// [`seeded`](Config::seeded), then changed field by field.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
