@@ -55,8 +55,7 @@
 //! | `pcap` | reading capture files, [`capture`], and writing them, [`device::Captured`] | yes |
 //! | `cli` | the `zerotcp` command and all of the above | yes |
 
-// The tests of `wire` use `std`, which it does without.
-#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs, unsafe_code)]
 
 #[cfg(feature = "pcap")]
