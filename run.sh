@@ -12,9 +12,15 @@ Usage: ./run.sh [OPTIONS]          be a host on a TUN interface: zerotcp serve [
 Builds zerotcp first. Where a command needs it and you are not root, the program is given the
 capability to configure networks (cap_net_admin) through sudo, once after each build.
 
-Try it without any rights first: ./run.sh demo
-Then ./run.sh, and in another terminal: ping 192.168.0.2, nc -N 192.168.0.2 7 or
-curl http://192.168.0.2/. ./run.sh --trace shows every segment; Ctrl-C ends it.
+Try it without any rights first:
+
+  ./run.sh demo
+
+Then ./run.sh, or ./run.sh --trace to see every segment, and in another terminal:
+
+  ping 192.168.0.2
+  nc -N 192.168.0.2 7
+  curl http://192.168.0.2/
 
 END
 }
@@ -63,7 +69,8 @@ case ${1-} in
 -h | --help | help)
     usage
     build
-    exec "$program" --help
+    shift
+    exec "$program" help "$@"
     ;;
 -V | --version)
     build

@@ -21,10 +21,12 @@
 //! ```
 //!
 //! **Drive TCP yourself** with [`stack`]: packets in, packets out, time as an argument, no
-//! sockets, threads or clocks. Feature `std`.
+//! sockets, threads or clocks. The page of [`stack`] has two hosts that talk. Feature `std`.
 //!
-//! **Serve** with the `zerotcp` command, or with a [`device`] of your own. Features `tun`,
-//! `pcap`, `cli`.
+//! **Serve** with [`socket::Driver`], which turns the crank of a stack over a TUN interface or
+//! a [`device`] of your own, feature `tun`; or with the `zerotcp` command, feature `cli`.
+//!
+//! Beside these, [`capture`] reads capture files: feature `pcap`.
 //!
 //! # Rooms
 //!
@@ -35,7 +37,7 @@
 //!    |    \
 //! stack    |    many connections: table, listeners, timers, ICMP
 //!    |     |
-//! tcp    device   one connection: the TCB    |    TUN, memory, impairment, capture
+//! tcp    device   one connection: the TCB    |    TUN, memory, impairment, recording
 //!    \     /
 //!     wire       bytes to views and back, checksums
 //! ```
@@ -48,9 +50,9 @@
 //! | feature | brings | default |
 //! | --- | --- | --- |
 //! | none | [`wire`], without `std` and `alloc` | |
-//! | `std` | [`stack`], [`tcp`], [`device`] | yes |
-//! | `tun` | the TUN device (Linux) and the driver | yes |
-//! | `pcap` | reading and writing capture files | yes |
+//! | `std` | [`stack`], [`tcp`], [`device`], [`time`] | yes |
+//! | `tun` | the TUN device and the driver, [`socket`] (Linux) | yes |
+//! | `pcap` | reading capture files, [`capture`], and writing them, [`device::Captured`] | yes |
 //! | `cli` | the `zerotcp` command and all of the above | yes |
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]

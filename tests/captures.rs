@@ -2,7 +2,8 @@
 //! and are not part of it: `validate` survives all of them, and its table of TCP
 //! segments is Wireshark's, row by row.
 //!
-//! They are looked for in `../shared/captures`, or where `ZEROTCP_CAPTURES` says.
+//! They are looked for in `../shared/captures`, or where `ZEROTCP_CAPTURES` says: a directory with
+//! `tcpdump/`, the captures, and `expected.tsv`, a table as `testdata/` has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ fn on_captures(check: fn(&Path) -> Result<(), Failed>) -> Result<Completion, Fai
     if captures.join("tcpdump").is_dir() {
         check(&captures).map(|()| Completion::Completed)
     } else {
-        let reason = format!("no captures in {}", captures.display());
+        let reason = "no captures of the tcpdump project: ZEROTCP_CAPTURES says where they are";
         Ok(Completion::ignored_with(reason))
     }
 }

@@ -316,7 +316,9 @@ fn a_directory_is_walked_in_order_and_its_other_files_skipped() {
         files[..3],
         ["d/a.dat: sound", "d/b/x.pcap3: sound", "d/c.pcap: sound"]
     );
-    assert!(files[3].starts_with("total: 3 files, 3 sound, 0 bad, 0 unreadable (1 that"));
+    assert!(
+        files[3].starts_with("total: 3 files, 3 sound, 0 bad, 0 unreadable (1 other file skipped)")
+    );
 
     // What is not called a capture is read all the same if it is named.
     let finished = validate(&directory, &["d/README.md"]);
@@ -324,6 +326,17 @@ fn a_directory_is_walked_in_order_and_its_other_files_skipped() {
     // A capture by name is one, whatever is in it.
     fs::write(directory.join("d/z.pcapng"), "Not what it is called.").unwrap();
     assert_eq!(validate(&directory, &["d"]).code, Some(2));
+
+    // While it is compressed it can't be read, which is not to be overlooked.
+    fs::create_dir(directory.join("packed")).unwrap();
+    fs::write(directory.join("packed/a.pcap.gz"), [0x1f, 0x8b, 8, 0]).unwrap();
+    let finished = validate(&directory, &["packed"]);
+    assert_eq!(finished.code, Some(2));
+    assert_eq!(
+        finished.stderr,
+        "zerotcp: packed/a.pcap.gz: compressed by gzip: unpack it with gunzip \
+         (file header at byte 0)\n"
+    );
 
     fs::create_dir(directory.join("nothing")).unwrap();
     let finished = validate(&directory, &["nothing"]);

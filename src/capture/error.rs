@@ -60,18 +60,14 @@ impl fmt::Display for CaptureErrorKind {
             CaptureErrorKind::Empty => {
                 f.write_str("the file is empty, a capture begins with a header")
             }
-            CaptureErrorKind::NotACapture(magic) => {
-                let [a, b, c, d] = magic;
-                write!(
-                    f,
-                    "begins with {a:02x} {b:02x} {c:02x} {d:02x}, a pcap begins with \
-                     d4 c3 b2 a1 or a1 b2 c3 d4, a pcapng with 0a 0d 0d 0a"
-                )?;
-                if magic.starts_with(&[0x1f, 0x8b]) {
-                    f.write_str(" (it is compressed by gzip)")?;
-                }
-                Ok(())
+            CaptureErrorKind::NotACapture([0x1f, 0x8b, ..]) => {
+                f.write_str("compressed by gzip: unpack it with gunzip")
             }
+            CaptureErrorKind::NotACapture([a, b, c, d]) => write!(
+                f,
+                "begins with {a:02x} {b:02x} {c:02x} {d:02x}, a pcap begins with \
+                 d4 c3 b2 a1 or a1 b2 c3 d4, a pcapng with 0a 0d 0d 0a"
+            ),
             CaptureErrorKind::Truncated { needed, found } => {
                 write!(f, "the file ends after {found} bytes of at least {needed}")
             }

@@ -35,11 +35,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The records are taken apart by `pcap-file`: a pcap's by its slice parser, a
-//! pcapng's as raw blocks, whose bodies are read here. Its own block parsers refuse
-//! a file for an option that is malformed, not UTF-8 or lacks an end mark, take
-//! every timestamp for nanoseconds and keep all interfaces' texts in memory; and
-//! its readers do not say where a file went wrong.
+//! Feature `pcap`. Capture files are written by [`Captured`](crate::device::Captured).
+
+// The records are taken apart by `pcap-file`: a pcap's by its slice parser, a
+// pcapng's as raw blocks, whose bodies are read here. Its own block parsers refuse
+// a file for an option that is malformed, not UTF-8 or lacks an end mark, take
+// every timestamp for nanoseconds and keep all interfaces' texts in memory; and
+// its readers do not say where a file went wrong.
 
 mod error;
 mod pcapng;
@@ -86,7 +88,7 @@ impl fmt::Display for Format {
 }
 
 /// One frame of a capture.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// Its number in the file, from 1.
     pub number: u64,

@@ -20,7 +20,6 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Be a host on a network interface: echo, discard, chargen and HTTP
     Serve(serve::Args),
     /// Watch a connection from the first segment to the last, each explained
     Demo,

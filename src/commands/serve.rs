@@ -24,6 +24,7 @@ use zerotcp::stack::{Config, Stack};
 
 use crate::commands::Failure;
 use link::Link;
+use overlap::ELSEWHERE;
 use server::Server;
 use signals::Signals;
 use trace::Trace;
@@ -39,7 +40,11 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     overlap::check(&args)?;
     log_to_stderr();
     let signals = Signals::install().map_err(Failure::from_display)?;
-    let tun = Tun::create(&args.tun_config()).map_err(Failure::from_display)?;
+    let tun = Tun::create(&args.tun_config()).map_err(|error| match error.kind() {
+        // Most likely this program, which has its addresses too.
+        io::ErrorKind::ResourceBusy => Failure(format!("{error}, as with --tun tun1 {ELSEWHERE}")),
+        _ => Failure::from_display(error),
+    })?;
     let link = link::build(tun, &args)?;
 
     let mut config = Config::new(args.address);

@@ -7,7 +7,7 @@ mod progress;
 mod report;
 mod segments;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -58,13 +58,14 @@ Examples:
   zerotcp validate trace.pcap
   zerotcp validate captures/ --format json | jq .total
   tcpdump -i eth0 -c 1000 -w - | zerotcp validate -
+  zcat trace.pcap.gz | zerotcp validate -
   zerotcp validate trace.pcapng --segments | cut -f 2-6,9 | head
 
 What is read:
   pcap and pcapng of either byte order; frames of Ethernet (with VLAN tags), raw IP,
   BSD loopback and Linux cooked captures. Only IPv4 directly in such a frame counts,
   not what tunnels carry. In a directory, files that do not look like captures and are
-  not called .pcap, .pcapng or .cap are skipped.
+  not called .pcap, .pcapng or .cap are skipped. Compressed files are not unpacked.
 
 What the words mean:
   bad checksum   The checksum does not fit the bytes. A machine that captures its own
@@ -215,8 +216,11 @@ impl Run {
         let line = format!("zerotcp: {}: {}", shown(&report.file), shown(&reason));
         report.error = Some(reason);
         self.done(report)?;
-        // Standard error may be closed; the report says it too.
-        let _ = self.progress.suspend(|| writeln!(io::stderr(), "{line}"));
+        // Who reads both on one terminal need not be told twice.
+        if !(self.output.is_on_terminal() && io::stderr().is_terminal()) {
+            // Standard error may be closed; the report says it too.
+            let _ = self.progress.suspend(|| writeln!(io::stderr(), "{line}"));
+        }
         Ok(())
     }
 
@@ -227,6 +231,11 @@ impl Run {
 }
 
 fn looks_like_capture(path: &Path) -> bool {
+    // It can't be read while it is compressed, and that is better said than passed over.
+    let path = match path.extension() {
+        Some(extension) if extension == "gz" => &path.with_extension(""),
+        _ => path,
+    };
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy());

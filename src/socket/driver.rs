@@ -26,7 +26,9 @@ const BATCH: usize = 64;
 /// A turn of the crank is [`wait`](Driver::wait), [`receive`](Driver::receive), the
 /// application's own work for every [`poll_event`](Driver::poll_event), and
 /// [`transmit`](Driver::transmit). The device may be wrapped as one likes
-/// (`Impaired<Captured<Tun>>`). No packet costs an allocation here: there is one buffer for
+/// (`Impaired<Captured<Tun>>`). A device without a descriptor to wait on, such as
+/// [`MemoryLink`](crate::device::MemoryLink), can be driven by the other three calls; where time
+/// is to be virtual, drive the [`Stack`] itself. No packet costs an allocation here: there is one buffer for
 /// what comes in and one for what goes out.
 ///
 /// ```no_run
@@ -187,6 +189,7 @@ impl<D: Device, O: Observer> Driver<D, O> {
     }
 
     /// The next event for the application. Changes of state go to the observer instead.
+    #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         while let Some(event) = self.stack.poll_event() {
             let Event::State { quad, from, to } = event else {
@@ -218,6 +221,7 @@ impl<D: Device, O: Observer> Driver<D, O> {
 
     /// When the next turn is due even if no packet comes: at once, where the last one left
     /// something to do.
+    #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.has_more {
             return Some(Instant::ZERO);

@@ -1,7 +1,7 @@
 //! Where a [`Stack`](crate::stack::Stack) meets a device and a clock.
 //!
 //! The stack itself does no I/O. A [`Driver`] does it for one stack and one device, on
-//! one thread.
+//! one thread. Feature `tun`, on Linux.
 
 mod driver;
 

@@ -219,6 +219,9 @@ impl Stack {
 
     /// Closes this side: a FIN follows what is queued; the peer may go on sending.
     ///
+    /// In SYN-SENT, before the peer has answered, this gives the connection up and all that
+    /// is queued (RFC 9293 section 3.10.4), and so does [`close`](Stack::close).
+    ///
     /// # Errors
     /// [`NoSuchConnection`](SocketError::NoSuchConnection).
     pub fn shutdown(&mut self, id: ConnectionId) -> Result<(), SocketError> {

@@ -5,14 +5,16 @@ use siphasher::sip::SipHasher24;
 
 use crate::tcp;
 
-/// How a [`Stack`](super::Stack) is set up.
+/// How a [`Stack`](super::Stack) is set up: made by [`new`](Config::new) or
+/// [`seeded`](Config::seeded), then changed field by field.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// The host's own addresses. Packets to others are dropped; the first one is the
     /// source of active opens.
     pub addresses: Vec<Ipv4Addr>,
-    /// The largest packet to send and to expect, in bytes. 1500.
+    /// The largest packet to send and to expect, in bytes, at least 68 (RFC 791
+    /// section 3.2). 1500.
     pub mtu: u16,
     /// Time to live of what is sent, in hops (MUST-49). 64.
     pub ttl: u8,

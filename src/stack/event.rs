@@ -21,7 +21,8 @@ pub enum Event {
     Writable(ConnectionId),
     /// The peer's FIN was reached: what was sent before it can still be read.
     PeerClosed(ConnectionId),
-    /// The connection is over. Its handle stays valid until it is closed.
+    /// The connection is over; on the side that closed first, when TIME-WAIT is. Its
+    /// handle stays valid until it is closed.
     Closed(ConnectionId, CloseReason),
     /// A connection changed its state; only with
     /// [`Config::report_states`](super::Config::report_states).

@@ -7,7 +7,7 @@ use slab::Slab;
 use super::handle::{ConnectionId, ListenerId};
 
 /// What to listen to: a passive OPEN (RFC 9293 section 3.9.1.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Listen {
     port: Option<u16>,

@@ -139,6 +139,7 @@ impl Stack {
 
     /// What happened next, if anything did. Events of connections that their user has
     /// closed in the meantime are left out.
+    #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             let event = self.events.pop()?;

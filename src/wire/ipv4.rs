@@ -37,9 +37,7 @@ impl fmt::Display for IpProtocol {
 ///
 /// The accessors convert from network byte order. Of a header that was laid over
 /// unchecked bytes nothing is promised; [`Ipv4Packet`] is the checked view.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Ipv4Header {
     pub(super) version_ihl: u8,
@@ -167,6 +165,28 @@ impl Ipv4Header {
     pub const fn dst(&self) -> Ipv4Addr {
         let [a, b, c, d] = self.dst;
         Ipv4Addr::new(a, b, c, d)
+    }
+}
+
+/// The fields as the accessors give them.
+impl fmt::Debug for Ipv4Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ipv4Header")
+            .field("version", &self.version())
+            .field("ihl", &self.ihl())
+            .field("dscp", &self.dscp())
+            .field("ecn", &self.ecn())
+            .field("total_length", &self.total_length())
+            .field("identification", &self.identification())
+            // With the reserved bit, which has no accessor.
+            .field("flags", &(self.flags_offset.get() >> 13))
+            .field("fragment_offset", &self.fragment_offset())
+            .field("ttl", &self.ttl())
+            .field("protocol", &self.protocol())
+            .field("checksum", &format_args!("{:#06x}", self.checksum()))
+            .field("src", &self.src())
+            .field("dst", &self.dst())
+            .finish()
     }
 }
 

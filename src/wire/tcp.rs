@@ -11,7 +11,7 @@ use super::seq::SeqNumber;
 
 /// The control bits of a TCP header (RFC 9293 section 3.1), with the AE bit of
 /// RFC 9768 and the three reserved ones: the lower twelve bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct TcpFlags(u16);
 
 impl TcpFlags {
@@ -160,14 +160,19 @@ impl fmt::Display for TcpFlags {
     }
 }
 
+/// The bits, then the flags by name: `TcpFlags(0x012 SYN,ACK)`.
+impl fmt::Debug for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TcpFlags({:#05x} {self})", self.0)
+    }
+}
+
 /// The fixed 20 bytes of a TCP header as they lie in the segment (RFC 9293
 /// section 3.1), to be laid over a buffer with `zerocopy`.
 ///
 /// The accessors convert from network byte order. Of a header that was laid over
 /// unchecked bytes nothing is promised; [`TcpSegment`] is the checked view.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct TcpHeader {
     pub(super) src_port: U16,
@@ -245,6 +250,23 @@ impl TcpHeader {
     #[inline]
     pub fn urgent(&self) -> u16 {
         self.urgent.get()
+    }
+}
+
+/// The fields as the accessors give them.
+impl fmt::Debug for TcpHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpHeader")
+            .field("src_port", &self.src_port())
+            .field("dst_port", &self.dst_port())
+            .field("seq", &self.seq())
+            .field("ack", &self.ack())
+            .field("data_offset", &self.data_offset())
+            .field("flags", &self.flags())
+            .field("window", &self.window())
+            .field("checksum", &format_args!("{:#06x}", self.checksum()))
+            .field("urgent", &self.urgent())
+            .finish()
     }
 }
 

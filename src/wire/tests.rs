@@ -492,6 +492,20 @@ fn every_fault_is_named_with_its_place() {
 }
 
 #[test]
+fn debug_shows_fields_as_the_accessors_give_them() {
+    let bytes = sound();
+    let text = format!("{:?}", TcpPacket::parse(&bytes).unwrap());
+    for field in [
+        "src: 192.168.0.1",
+        "protocol: IpProtocol(6)",
+        "total_length: ",
+        "SYN",
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
+    }
+}
+
+#[test]
 fn link_padding_is_not_part_of_the_packet() {
     let mut bytes = sound();
     bytes.extend([0xde; 20]);

@@ -19,11 +19,8 @@ const MTU_MIN: u16 = 68;
 const BACKLOG: usize = 1024;
 
 /// Be a host on a network interface: echo, discard, chargen and HTTP
-///
-/// Creates the TUN interface and configures it. Needs root or the capability cap_net_admin,
-/// which run.sh sees to. Ctrl-C ends it and prints its counters.
 #[derive(Debug, clap::Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, after_help = HELP)]
 pub struct Args {
     /// Name of the interface
     #[arg(long, value_name = "NAME", default_value = "tun0")]
@@ -63,6 +60,17 @@ pub struct Args {
     #[arg(long)]
     pub trace: bool,
 }
+
+const HELP: &str = "\
+Examples:
+  zerotcp serve --trace
+  zerotcp serve --impair loss=2%,reorder=2%,delay=10ms --capture trace.pcap
+  zerotcp serve --tun tun1 --host-address 10.7.0.1/24 --address 10.7.0.2
+
+It creates the TUN interface and configures it, which takes root or the capability cap_net_admin:
+./run.sh sees to that. Ctrl-C closes the connections, within a second, and prints what was counted;
+a second Ctrl-C ends it at once. RUST_LOG=debug logs connections to standard error, RUST_LOG=trace
+what is dropped, too.";
 
 impl Args {
     /// Checks what one value alone can't tell.

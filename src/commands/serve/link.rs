@@ -21,7 +21,15 @@ pub trait Link: Device + AsFd {
 pub fn build(tun: Tun, args: &Args) -> Result<Box<dyn Link>, Failure> {
     let mut link: Box<dyn Link> = Box::new(tun);
     if let Some(path) = &args.capture {
-        let explain = |error| Failure(format!("cannot write {}: {error}", path.display()));
+        let explain = |error: io::Error| {
+            let problem = match (error.kind(), path.parent()) {
+                (io::ErrorKind::NotFound, Some(directory)) => {
+                    format!("there is no directory {}", directory.display())
+                }
+                _ => error.to_string(),
+            };
+            Failure(format!("cannot write {}: {problem}", path.display()))
+        };
         let file = File::create(path).map_err(explain)?;
         let epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         link = Box::new(Captured::new(link, file, epoch).map_err(explain)?);

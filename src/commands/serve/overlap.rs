@@ -8,6 +8,9 @@ use nix::sys::socket::SockaddrStorage;
 use crate::commands::Failure;
 use crate::commands::serve::args::{Args, Subnet};
 
+/// Addresses that are seldom in use.
+pub const ELSEWHERE: &str = "--host-address 10.7.0.1/24 --address 10.7.0.2";
+
 /// Refuses a network that another interface of this machine is in: the new interface would take
 /// over the way to the hosts there, and the way out with them if the router is one.
 ///
@@ -23,8 +26,7 @@ pub fn check(args: &Args) -> Result<(), Failure> {
     match find(args.host_address, &args.tun, others) {
         None => Ok(()),
         Some((name, network)) => Err(Failure(format!(
-            "{} overlaps the network of {name}, {network}: choose another, as with \
-             --host-address 10.7.0.1/24 --address 10.7.0.2",
+            "{} overlaps the network of {name}, {network}: choose another, as with {ELSEWHERE}",
             args.host_address
         ))),
     }

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use serde::Serialize;
 
@@ -45,6 +45,11 @@ impl Output {
     #[inline]
     pub fn rows(&mut self) -> Option<&mut impl Write> {
         (self.form == Form::Segments).then_some(&mut self.out)
+    }
+
+    /// Whether someone reads the report as it comes.
+    pub fn is_on_terminal(&self) -> bool {
+        self.form == Form::Text && io::stdout().is_terminal()
     }
 
     pub fn begin(&mut self) -> io::Result<()> {
@@ -170,7 +175,7 @@ fn text_total(out: &mut impl Write, total: &Total) -> io::Result<()> {
         total.unreadable
     )?;
     if total.skipped > 0 {
-        write!(out, " ({} that are no captures skipped)", total.skipped)?;
+        write!(out, " ({} skipped)", Count(total.skipped, "other file"))?;
     }
     writeln!(
         out,
