@@ -5,7 +5,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use common::script::{PEER, Script, US, octets};
-use zerotcp::stack::{DropReason, Event, Listen, Meta, SocketError};
+use zerotcp::stack::{DropReason, Event, Listen, ListenError, Meta, SocketError};
 use zerotcp::tcp::{CloseReason, State};
 use zerotcp::wire::{
     Icmpv4Builder, Icmpv4Type, Ipv4Packet, Ipv4PacketMut, SeqNumber, TcpBuilder, TcpFlags,
@@ -60,6 +60,27 @@ fn a_listener_answers_only_a_plain_syn() {
     s.inject(". 0 ack 9");
     s.expect("R 9");
     assert_eq!(s.stack.connection_count(), 0);
+}
+
+#[test]
+fn a_listener_needs_a_port_and_an_address_of_ours() {
+    let mut s = Script::new();
+    let foreign = Listen::port(80).address(*PEER.ip());
+    assert_eq!(
+        s.stack.listen(foreign),
+        Err(ListenError::NotOurs(*PEER.ip()))
+    );
+    assert_eq!(s.stack.listen(Listen::port(0)), Err(ListenError::PortZero));
+    let taken = ListenError::InUse { port: Some(7) };
+    assert_eq!(s.stack.listen(Listen::port(7)), Err(taken));
+    assert!(s.stack.listen(Listen::port(7).address(*US.ip())).is_ok());
+}
+
+#[test]
+fn the_secret_stays_out_of_logs() {
+    let s = Script::with(|config| config.secret = [0xab; 16]);
+    let text = format!("{:?}", s.stack);
+    assert!(!text.contains("171") && !text.contains("secret"), "{text}");
 }
 
 #[test]
@@ -719,6 +740,7 @@ fn an_active_open_reaches_a_peer() {
 fn an_active_open_to_nobody_is_refused_on_the_spot() {
     let mut s = Script::new();
     for remote in [
+        "192.168.0.2:1", // our own: there is no way there
         "0.0.0.0:1",
         "255.255.255.255:1",
         "224.0.0.1:1",

@@ -462,8 +462,11 @@ fn ctrl_c_closes_what_is_open() {
 
 fn a_second_ctrl_c_ends_at_once() {
     let serve = Serve::start(&[]);
-    // A client that does not close keeps the server for a second.
-    let _stream = connect(ECHO);
+    // A client that does not close keeps the server for a second. The echo shows that the
+    // server knows of it: `connect` alone returns before its last acknowledgment is there.
+    let mut stream = connect(ECHO);
+    stream.write_all(b"one").unwrap();
+    stream.read_exact(&mut [0; 3]).unwrap();
     let start = Instant::now();
     serve.signal(Signal::SIGINT);
     thread::sleep(Duration::from_millis(200));

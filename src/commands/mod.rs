@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 /// A TCP/IP stack in user space.
@@ -28,15 +29,31 @@ enum Command {
 
 /// Runs the command that the command line names.
 pub fn main() -> ExitCode {
-    let result: Result<ExitCode, Failure> = match Cli::parse().command {
-        Command::Serve(args) => serve::run(args),
-        Command::Demo => demo::run(),
-        Command::Validate(args) => validate::run(&args),
-    };
-    result.unwrap_or_else(|failure| {
+    run().unwrap_or_else(|failure| {
         // Not eprintln!, which panics where nobody listens any more.
         let _ = writeln!(io::stderr(), "zerotcp: {failure}");
         ExitCode::from(2)
+    })
+}
+
+fn run() -> Result<ExitCode, Failure> {
+    match parse()?.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Demo => demo::run(),
+        Command::Validate(args) => validate::run(&args),
+    }
+}
+
+/// What the command line says. Help and misspelled options are clap's to print, a wrong
+/// value is a failure like any other: one line.
+fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::ValueValidation => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            Failure(line.trim_start_matches("error: ").to_owned())
+        }
+        _ => error.exit(),
     })
 }
 

@@ -46,7 +46,8 @@ impl std::error::Error for SocketError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The remote address cannot be one host's (MUST-46), or the port is 0.
+    /// The remote address cannot be one host's (MUST-46) or is this host's own, to which
+    /// there is no way, or the port is 0.
     InvalidRemote(SocketAddrV4),
     /// The host has no address.
     NoAddress,
@@ -59,7 +60,7 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConnectError::InvalidRemote(remote) => write!(f, "{remote} is no host's port"),
+            ConnectError::InvalidRemote(remote) => write!(f, "{remote} is no other host's port"),
             ConnectError::NoAddress => f.write_str("the host has no address"),
             ConnectError::NoPort => f.write_str("all ports to this remote are taken"),
             ConnectError::TableFull => f.write_str("too many connections"),
@@ -73,9 +74,15 @@ impl Stack {
     /// Listens: a passive OPEN (RFC 9293 section 3.10.1).
     ///
     /// # Errors
-    /// [`ListenError`] where another listener has the port, or it is 0.
+    /// [`ListenError`] where another listener has the port, it is 0, or the address is not
+    /// the host's.
     pub fn listen(&mut self, listen: Listen) -> Result<ListenerId, ListenError> {
-        self.listeners.listen(listen)
+        match listen.address {
+            Some(address) if !self.config.addresses.contains(&address) => {
+                Err(ListenError::NotOurs(address))
+            }
+            _ => self.listeners.listen(listen),
+        }
     }
 
     /// Ends a listener. Its connections that nobody has accepted, half-open ones included,
@@ -115,7 +122,8 @@ impl Stack {
         remote: SocketAddrV4,
     ) -> Result<ConnectionId, ConnectError> {
         let now = self.advance(now);
-        if !is_unicast(*remote.ip()) || remote.port() == 0 {
+        let ours = self.config.addresses.contains(remote.ip());
+        if !is_unicast(*remote.ip()) || ours || remote.port() == 0 {
             return Err(ConnectError::InvalidRemote(remote));
         }
         if self.table.len() >= self.config.max_connections {

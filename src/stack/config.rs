@@ -1,3 +1,4 @@
+use core::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::Ipv4Addr;
 
@@ -7,7 +8,7 @@ use crate::tcp;
 
 /// How a [`Stack`](super::Stack) is set up: made by [`new`](Config::new) or
 /// [`seeded`](Config::seeded), then changed field by field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// The host's own addresses. Packets to others are dropped; the first one is the
@@ -28,6 +29,29 @@ pub struct Config {
     pub report_states: bool,
     /// The numbers by which each connection is run.
     pub tcp: tcp::Config,
+}
+
+/// The secret stays out of logs (RFC 6528 section 3).
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config {
+            addresses,
+            mtu,
+            ttl,
+            secret: _,
+            max_connections,
+            report_states,
+            tcp,
+        } = self;
+        f.debug_struct("Config")
+            .field("addresses", addresses)
+            .field("mtu", mtu)
+            .field("ttl", ttl)
+            .field("max_connections", max_connections)
+            .field("report_states", report_states)
+            .field("tcp", tcp)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -75,6 +99,7 @@ impl Config {
     /// What fits a segment of a packet of the MTU, in octets of text: the MSS to
     /// announce (RFC 9293 section 3.7.1).
     pub(super) fn mss(&self) -> u16 {
-        self.mtu.saturating_sub(40)
+        // A smaller MTU than IPv4 allows is taken as the smallest.
+        self.mtu.max(68) - 40
     }
 }

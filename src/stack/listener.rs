@@ -11,7 +11,7 @@ use super::handle::{ConnectionId, ListenerId};
 #[must_use]
 pub struct Listen {
     port: Option<u16>,
-    address: Option<Ipv4Addr>,
+    pub(super) address: Option<Ipv4Addr>,
     backlog: usize,
 }
 
@@ -62,6 +62,8 @@ pub enum ListenError {
     },
     /// Port 0 is nobody's.
     PortZero,
+    /// The address is not one of the host's.
+    NotOurs(Ipv4Addr),
 }
 
 impl fmt::Display for ListenError {
@@ -72,6 +74,9 @@ impl fmt::Display for ListenError {
             }
             ListenError::InUse { port: None } => {
                 f.write_str("there is a listener for all other ports already")
+            }
+            ListenError::NotOurs(address) => {
+                write!(f, "{address} is not an address of this host")
             }
             ListenError::PortZero => f.write_str("port 0: a port is between 1 and 65535"),
         }

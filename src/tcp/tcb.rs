@@ -1,3 +1,4 @@
+use core::fmt;
 use core::time::Duration;
 
 use super::buffer::RingBuffer;
@@ -81,6 +82,18 @@ pub enum CloseReason {
     TimedOut,
     /// We aborted it.
     Aborted,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Finished => "closed by both sides",
+            CloseReason::Reset => "reset by the peer",
+            CloseReason::Refused => "refused by the peer",
+            CloseReason::TimedOut => "timed out",
+            CloseReason::Aborted => "aborted",
+        })
+    }
 }
 
 /// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>`.

@@ -107,6 +107,18 @@ impl TcpFlags {
     pub const fn urg(self) -> bool {
         self.contains(TcpFlags::URG)
     }
+
+    /// The ECE bit.
+    #[inline]
+    pub const fn ece(self) -> bool {
+        self.contains(TcpFlags::ECE)
+    }
+
+    /// The CWR bit.
+    #[inline]
+    pub const fn cwr(self) -> bool {
+        self.contains(TcpFlags::CWR)
+    }
 }
 
 impl BitOr for TcpFlags {
