@@ -87,6 +87,8 @@ fn serve<O: Observer>(
         driver.wait(Some(signals.wake()), server.poll_timeout())?;
         turn(driver, server)?;
     }
+    let open = driver.stack().connection_count();
+    say(&format!("\nconnections open: {open}"));
     server.shut_down(driver.stack_mut());
     let end = driver.now() + DRAIN;
     while driver.stack().connection_count() > 0 && driver.now() < end {
