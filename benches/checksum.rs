@@ -76,12 +76,26 @@ fn copy(bench: &mut Bench, bytes: &[u8]) {
     bench.run(contest);
 }
 
-/// Every byte is loaded and added once, in vectors as wide as the build's target has them.
+/// Every byte is loaded and added once, in vectors as wide as the build's target has them:
+/// enough sums side by side that no addition waits for another.
 fn load_and_add(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let sum = words.iter().fold(0u64, |sum, word| {
-        sum.wrapping_add(u64::from_le_bytes(*word))
-    });
-    rest.iter()
-        .fold(sum, |sum, byte| sum.wrapping_add(u64::from(*byte)))
+    const LANES: usize = 16;
+
+    let (blocks, rest) = bytes.as_chunks::<{ 8 * LANES }>();
+    let mut lanes = [0u64; LANES];
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        for (lane, word) in lanes.iter_mut().zip(words) {
+            *lane = lane.wrapping_add(u64::from_le_bytes(*word));
+        }
+    }
+    let (words, _) = rest.as_chunks::<8>();
+    let tail = words.iter().map(|word| u64::from_le_bytes(*word));
+    let sum = lanes.into_iter().chain(tail).fold(0, u64::wrapping_add);
+    // What is less than a word comes with the bytes before it, in one load. No slice here
+    // is shorter than a word.
+    let last = bytes
+        .last_chunk::<8>()
+        .map_or(0, |last| u64::from_le_bytes(*last));
+    sum.wrapping_add(last)
 }
