@@ -23,7 +23,7 @@ pub fn build(tun: Tun, args: &Args) -> Result<Box<dyn Link>, Failure> {
     if let Some(path) = &args.capture {
         let explain = |error: io::Error| {
             let problem = match (error.kind(), path.parent()) {
-                (io::ErrorKind::NotFound, Some(directory)) => {
+                (io::ErrorKind::NotFound, Some(directory)) if !directory.is_dir() => {
                     format!("there is no directory {}", directory.display())
                 }
                 _ => error.to_string(),
