@@ -12,6 +12,8 @@
 
 #[cfg(feature = "pcap")]
 mod capture;
+#[cfg(test)]
+pub(crate) mod flood;
 mod impair;
 #[cfg(all(feature = "tun", target_os = "linux"))]
 mod interface;

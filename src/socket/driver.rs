@@ -280,6 +280,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::device::flood::Flood;
     use crate::device::{Impaired, MemoryLink};
     use crate::stack::{Config, ConnectionId, Listen, ListenerId};
 
@@ -300,24 +301,6 @@ mod tests {
 
         fn state(&mut self, _: Instant, _: Quad, _: State, to: State) {
             self.states.push(to);
-        }
-    }
-
-    /// A device that always has a packet.
-    struct Flood;
-
-    impl Device for Flood {
-        fn receive(&mut self, _now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-            buffer[0] = 0x45;
-            Ok(Some(1))
-        }
-
-        fn transmit(&mut self, _now: Instant, _packet: &[u8]) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn mtu(&self) -> usize {
-            1500
         }
     }
 

@@ -7,6 +7,7 @@ use super::Stack;
 use super::handle::{ConnectionId, ListenerId};
 use super::input::is_unicast;
 use super::listener::{Listen, ListenError};
+use super::output::template;
 use super::quad::Quad;
 use super::table::{Entry, Owner};
 use crate::tcp::{CloseReason, State, Tcb};
@@ -150,7 +151,8 @@ impl Stack {
             .ok_or(ConnectError::NoPort)?;
         let iss = self.isn.generate(now, quad);
         let tcb = Tcb::connect(&self.config.tcp, iss, self.config.mss());
-        let id = self.table.insert(quad, tcb, Owner::User);
+        let template = template(quad, self.config.ttl);
+        let id = self.table.insert(quad, template, tcb, Owner::User);
         self.counters.connections_opened += 1;
         if self.config.report_states {
             self.events.push_state(quad, State::Closed, State::SynSent);

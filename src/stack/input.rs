@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::counters::DropReason;
-use super::output::Reply;
+use super::output::{Reply, template};
 use super::quad::Quad;
 use super::table::Owner;
 use super::{Event, Stack};
@@ -61,17 +61,17 @@ impl Stack {
     fn receive_tcp(&mut self, now: Instant, packet: &TcpPacket<'_>) -> Result<(), DropReason> {
         self.counters.segments_received += 1;
         let segment = &packet.tcp;
-        if OptionSummary::tolerant(segment.option_bytes()).1.is_some() {
-            self.counters.malformed_options += 1;
-        }
+        let (options, fault) = OptionSummary::tolerant(segment.option_bytes());
+        self.counters.malformed_options += u64::from(fault.is_some());
         let quad = Quad::of(packet);
         let Some(index) = self.table.find(quad) else {
-            return self.receive_unknown(now, quad, packet);
+            return self.receive_unknown(now, quad, packet, &options);
         };
         let Some(entry) = self.table.at(index) else {
             return Err(DropReason::Stray);
         };
-        let effects = entry.tcb.receive(now, &self.config.tcp, segment);
+        let config = &self.config.tcp;
+        let effects = entry.tcb.receive(now, config, segment, &options);
         self.absorb(index, effects);
         match DropReason::of_fate(effects.fate) {
             None => Ok(()),
@@ -85,6 +85,7 @@ impl Stack {
         now: Instant,
         quad: Quad,
         packet: &TcpPacket<'_>,
+        options: &OptionSummary,
     ) -> Result<(), DropReason> {
         let segment = &packet.tcp;
         let flags = segment.flags();
@@ -108,8 +109,11 @@ impl Stack {
             return Err(DropReason::BacklogFull);
         }
         let iss = self.isn.generate(now, quad);
-        let tcb = Tcb::accept(&self.config.tcp, segment, iss, self.config.mss());
-        let id = self.table.insert(quad, tcb, Owner::Listener(listener));
+        let (config, mss) = (&self.config.tcp, self.config.mss());
+        let tcb = Tcb::accept(config, segment, options, iss, mss);
+        let template = template(quad, self.config.ttl);
+        let owner = Owner::Listener(listener);
+        let id = self.table.insert(quad, template, tcb, owner);
         self.counters.connections_accepted += 1;
         if self.config.report_states {
             self.events

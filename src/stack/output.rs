@@ -67,8 +67,7 @@ impl Stack {
             self.burst += 1;
             let mut sack = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
             let (options, count) = options(&outgoing, &mut sack);
-            let template = template(entry.quad, self.config.ttl);
-            let written = template.write(
+            let written = entry.template.write(
                 buffer,
                 &outgoing.fields,
                 &options[..count],
@@ -166,6 +165,6 @@ fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 
 }
 
 /// For packets from this host to the peer.
-fn template(quad: Quad, ttl: u8) -> SegmentTemplate {
+pub(super) fn template(quad: Quad, ttl: u8) -> SegmentTemplate {
     SegmentTemplate::new(quad.local(), quad.peer(), ttl, 0)
 }

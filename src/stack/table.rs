@@ -8,6 +8,7 @@ use super::event::Pending;
 use super::handle::{ConnectionId, ListenerId};
 use super::quad::Quad;
 use crate::tcp::{CloseReason, Tcb};
+use crate::wire::SegmentTemplate;
 
 /// Who will read what a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) enum Owner {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) quad: Quad,
+    /// The headers of what goes to the peer.
+    pub(super) template: SegmentTemplate,
     pub(super) tcb: Tcb,
     pub(super) owner: Owner,
     generation: u32,
@@ -77,10 +80,17 @@ impl Table {
     }
 
     /// Enters a connection whose quad is free.
-    pub(super) fn insert(&mut self, quad: Quad, tcb: Tcb, owner: Owner) -> ConnectionId {
+    pub(super) fn insert(
+        &mut self,
+        quad: Quad,
+        template: SegmentTemplate,
+        tcb: Tcb,
+        owner: Owner,
+    ) -> ConnectionId {
         self.generation = self.generation.wrapping_add(1);
         let entry = Entry {
             quad,
+            template,
             tcb,
             owner,
             generation: self.generation,

@@ -8,18 +8,27 @@ use super::state::State;
 use super::tcb::{AckDue, CloseReason, Effects, ResetReply, SegmentFate, Tcb};
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{SeqNumber, TcpSegment};
+use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
 
 impl Tcb {
     /// Processes a segment that belongs to this connection. Its checksum has been verified.
-    pub fn receive(&mut self, now: Instant, config: &Config, segment: &TcpSegment<'_>) -> Effects {
+    /// `options` are those that it has, before the first malformed one (MUST-7).
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        segment: &TcpSegment<'_>,
+        options: &OptionSummary,
+    ) -> Effects {
         let mut effects = Effects::default();
         match self.state {
             State::Closed | State::Listen => {
                 effects.reset = ResetReply::to_stray(segment);
                 effects.fate = SegmentFate::AfterClose;
             }
-            State::SynSent => self.receive_in_syn_sent(now, config, segment, &mut effects),
+            State::SynSent => {
+                self.receive_in_syn_sent(now, config, segment, options, &mut effects);
+            }
             _ => {
                 effects.fate = self.receive_synchronized(now, config, segment, &mut effects);
             }
@@ -33,6 +42,7 @@ impl Tcb {
         now: Instant,
         config: &Config,
         segment: &TcpSegment<'_>,
+        options: &OptionSummary,
         effects: &mut Effects,
     ) {
         let flags = segment.flags();
@@ -57,7 +67,7 @@ impl Tcb {
             effects.fate = SegmentFate::BadAck;
             return;
         }
-        self.synchronize(segment);
+        self.synchronize(segment, options);
         if flags.ack() {
             self.acknowledge(now, config, ack, effects);
             self.enter_established(effects);

@@ -134,7 +134,6 @@ impl Tcb {
             let len = self.send_buffer.len().min(mss as usize) as u32;
             let len = len.min(self.snd.nxt - seq);
             let fin = self.fin_sent && seq + len == text_end;
-            self.timing = None;
             return Some(Span {
                 seq,
                 len,

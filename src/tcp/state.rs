@@ -83,14 +83,6 @@ impl State {
         (next == State::Closed && self != State::Listen) || TRANSITIONS.iter().any(listed)
     }
 
-    /// Whether both ends know each other's initial sequence number (RFC 9293 section 3.5).
-    pub const fn is_synchronized(self) -> bool {
-        !matches!(
-            self,
-            State::Listen | State::SynSent | State::SynReceived | State::Closed
-        )
-    }
-
     /// Whether text from the peer is still expected.
     pub(super) const fn receives_text(self) -> bool {
         matches!(self, State::Established | State::FinWait1 | State::FinWait2)

@@ -231,17 +231,20 @@ impl Tcb {
     /// [`poll_transmit`](Tcb::poll_transmit). `mss` is what this end can receive,
     /// in octets of text.
     pub fn connect(config: &Config, iss: SeqNumber, mss: u16) -> Tcb {
-        let mut tcb = Tcb::new(State::SynSent, config, iss, mss);
-        tcb.rcv.shift = config.window_shift();
-        tcb
+        Tcb::new(State::SynSent, config, iss, mss)
     }
 
     /// A passive open: `syn` arrived for a listener (RFC 9293 section 3.10.7.2).
-    pub fn accept(config: &Config, syn: &TcpSegment<'_>, iss: SeqNumber, mss: u16) -> Tcb {
+    pub fn accept(
+        config: &Config,
+        syn: &TcpSegment<'_>,
+        options: &OptionSummary,
+        iss: SeqNumber,
+        mss: u16,
+    ) -> Tcb {
         let mut tcb = Tcb::new(State::SynReceived, config, iss, mss);
         tcb.passive = true;
-        tcb.rcv.shift = config.window_shift();
-        tcb.synchronize(syn);
+        tcb.synchronize(syn, options);
         tcb
     }
 
@@ -263,9 +266,10 @@ impl Tcb {
             },
             rcv: ReceiveSpace {
                 nxt: SeqNumber(0),
-                edge: SeqNumber(0),
+                // A SYN's window field is not scaled (RFC 7323 section 2.2).
+                edge: SeqNumber(0) + config.receive_window().min(u16::MAX.into()),
                 irs: SeqNumber(0),
-                shift: 0,
+                shift: config.window_shift(),
                 mss,
                 sack_permitted: true,
                 largest: Tcb::DEFAULT_MSS,
@@ -292,19 +296,10 @@ impl Tcb {
             send_was_short: false,
             released: false,
         }
-        .with_window_for(config)
-    }
-
-    fn with_window_for(mut self, config: &Config) -> Tcb {
-        // A SYN's window field is not scaled (RFC 7323 section 2.2).
-        self.rcv.edge = self.rcv.nxt + config.receive_window().min(u16::MAX.into());
-        self
     }
 
     /// Takes in what the peer's SYN says: number, window and options.
-    pub(super) fn synchronize(&mut self, syn: &TcpSegment<'_>) {
-        // A SYN whose options are malformed is taken with those before the fault (MUST-7).
-        let (options, _) = OptionSummary::tolerant(syn.option_bytes());
+    pub(super) fn synchronize(&mut self, syn: &TcpSegment<'_>, options: &OptionSummary) {
         let window = self.rcv.edge - self.rcv.nxt;
         self.rcv.irs = syn.seq();
         self.rcv.nxt = syn.seq() + 1;
@@ -335,12 +330,6 @@ impl Tcb {
     /// The state.
     pub fn state(&self) -> State {
         self.state
-    }
-
-    /// Whether nothing is left of the connection that its owner must keep: it is closed
-    /// and its user has let go.
-    pub fn is_disposable(&self) -> bool {
-        self.state == State::Closed && self.released
     }
 
     /// When [`handle_timeout`](Tcb::handle_timeout) is due; the end of time where no timer runs.

@@ -14,7 +14,7 @@ pub const LISTED: usize = 20;
 /// The connections of one file, in a table that does not grow past [`CAPACITY`](Self::CAPACITY).
 #[derive(Debug, Default)]
 pub struct Connections {
-    table: HashMap<Quad, Connection>,
+    table: HashMap<Ends, Connection>,
     /// What is no longer or never was in the table.
     beside: Tally,
 }
@@ -73,7 +73,7 @@ pub struct Listed {
 
 /// The key: the same for both directions, the smaller end first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Quad(SocketAddrV4, SocketAddrV4);
+struct Ends(SocketAddrV4, SocketAddrV4);
 
 #[derive(Debug)]
 struct Connection {
@@ -96,7 +96,7 @@ impl Connections {
     /// Takes note of a segment in frame number `frame`.
     pub fn observe(&mut self, segment: &Observed, frame: u64) {
         let has_room = self.table.len() < Self::CAPACITY;
-        let connection = match self.table.entry(Quad::new(segment.src, segment.dst)) {
+        let connection = match self.table.entry(Ends::new(segment.src, segment.dst)) {
             Entry::Occupied(entry) => {
                 let connection = entry.into_mut();
                 if connection.is_replaced_by(segment) {
@@ -150,9 +150,9 @@ impl Serialize for Connections {
     }
 }
 
-impl Quad {
-    fn new(a: SocketAddrV4, b: SocketAddrV4) -> Quad {
-        if a <= b { Quad(a, b) } else { Quad(b, a) }
+impl Ends {
+    fn new(a: SocketAddrV4, b: SocketAddrV4) -> Ends {
+        if a <= b { Ends(a, b) } else { Ends(b, a) }
     }
 
     fn other(&self, end: SocketAddrV4) -> SocketAddrV4 {
@@ -161,7 +161,7 @@ impl Quad {
 }
 
 /// Two words, where the derived way feeds the hasher six pieces a lookup.
-impl Hash for Quad {
+impl Hash for Ends {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for end in [self.0, self.1] {
             let address = u64::from(end.ip().to_bits());
@@ -232,10 +232,10 @@ impl Connection {
         }
     }
 
-    fn listed(&self, quad: &Quad) -> Listed {
+    fn listed(&self, ends: &Ends) -> Listed {
         Listed {
             client: self.client,
-            server: quad.other(self.client),
+            server: ends.other(self.client),
             stage: self.stage,
             segments: self.segments,
             first_frame: self.first_frame,

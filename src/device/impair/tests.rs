@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::device::MemoryLink;
+use crate::device::flood::Flood;
 
 const NOW: Instant = Instant::ZERO;
 const MTU: usize = 1500;
@@ -348,24 +349,6 @@ fn an_impaired_device_can_be_impaired_again() {
 
 #[test]
 fn a_flood_gives_the_caller_its_turn() {
-    /// Always has a packet.
-    struct Flood;
-
-    impl Device for Flood {
-        fn receive(&mut self, _now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-            buffer[0] = 0x45;
-            Ok(Some(1))
-        }
-
-        fn transmit(&mut self, _now: Instant, _packet: &[u8]) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn mtu(&self) -> usize {
-            MTU
-        }
-    }
-
     let mut lost = Impaired::new(Flood, impairment("loss=100%"));
     assert_eq!(receive(&mut lost, NOW), None);
     let mut delayed = Impaired::new(Flood, impairment("delay=1s"));
