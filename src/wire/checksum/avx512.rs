@@ -19,7 +19,7 @@ const BLOCK: usize = 1 << 16;
 
 /// Bytes from which on it pays to start at a boundary: a vector across two cache lines
 /// costs two loads.
-const ALIGNED: usize = 512;
+const ALIGNED: usize = 256;
 
 /// The accumulators: as many as additions that are under way at once.
 type Sums = [__m512i; 4];
@@ -27,14 +27,13 @@ type Sums = [__m512i; 4];
 /// As [`portable::sum`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 pub(super) fn sum(data: &[u8]) -> u64 {
-    if data.len() <= BLOCK {
-        return sum_block(data);
+    if data.len() < ALIGNED {
+        sum_few(data)
+    } else if data.len() <= BLOCK {
+        sum_block(data)
+    } else {
+        sum_blocks(data)
     }
-    let (blocks, last) = data.as_chunks::<BLOCK>();
-    // A block is even: the next one's words are not shifted.
-    blocks.iter().fold(sum_block(last), |sum, block| {
-        portable::add(sum, sum_block(block))
-    })
 }
 
 /// As [`portable::copy`].
@@ -49,45 +48,69 @@ pub(super) fn copy(dst: &mut [u8], src: &[u8]) -> u64 {
     portable::add(sum, copy_block(dst_last, src_last))
 }
 
-/// The sum of at most [`BLOCK`] bytes.
+/// The sum of fewer than [`ALIGNED`] bytes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
+#[inline]
+fn sum_few(data: &[u8]) -> u64 {
+    let (vectors, tail) = data.as_chunks::<LANES>();
+    let mut sums = [_mm512_setzero_si512(); 4];
+    sums[0] = add(sums[0], load_part(tail, 0));
+    add_rest(&mut sums, vectors);
+    finish(sums, vectors.len() + 1)
+}
+
+/// The sum of [`ALIGNED`] to [`BLOCK`] bytes.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 #[inline]
 fn sum_block(data: &[u8]) -> u64 {
-    let skew = if data.len() < ALIGNED {
-        0
-    } else {
-        data.as_ptr().addr() % LANES
-    };
-    let mut sums = [_mm512_setzero_si512(); 4];
-    let Some((head, rest)) = data.split_at_checked(LANES - skew) else {
-        sums[0] = add(sums[0], load_part(data, 0));
-        return finish(sums, 1);
-    };
+    let skew = data.as_ptr().addr() % LANES;
+    let (head, rest) = data.split_at(LANES - skew);
     let (vectors, tail) = rest.as_chunks::<LANES>();
+    let mut sums = [_mm512_setzero_si512(); 4];
     sums[0] = add(sums[0], load_part(head, skew));
     sums[1] = add(sums[1], load_part(tail, 0));
-    add_each(&mut sums, vectors);
+    let (blocks, few) = vectors.as_chunks::<8>();
+    for block in blocks {
+        add_all(&mut sums, block);
+    }
+    add_rest(&mut sums, few);
     // Summed from `skew` bytes before the start: an odd number shifts all words.
     finish(sums, vectors.len() + 2).rotate_left((skew % 2 * 8) as u32)
 }
 
+/// The sum of any number of bytes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
+#[inline(never)]
+fn sum_blocks(data: &[u8]) -> u64 {
+    let (blocks, last) = data.as_chunks::<BLOCK>();
+    // A block is even: the next one's words are not shifted.
+    let sum = blocks
+        .iter()
+        .fold(0, |sum, block| portable::add(sum, sum_block(block)));
+    portable::add(
+        sum,
+        if last.len() < ALIGNED {
+            sum_few(last)
+        } else {
+            sum_block(last)
+        },
+    )
+}
+
+/// Adds fewer than eight vectors: each bit of their count is one branch.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 #[inline]
-fn add_each(sums: &mut Sums, vectors: &[[u8; LANES]]) {
-    let (blocks, mut rest) = vectors.as_chunks::<8>();
-    for block in blocks {
-        add_all(sums, block);
-    }
-    if let Some((four, after)) = rest.split_first_chunk::<4>() {
+fn add_rest(sums: &mut Sums, mut vectors: &[[u8; LANES]]) {
+    if let Some((four, rest)) = vectors.split_first_chunk::<4>() {
         add_all(sums, four);
-        rest = after;
+        vectors = rest;
     }
-    if let Some((two, after)) = rest.split_first_chunk::<2>() {
+    if let Some((two, rest)) = vectors.split_first_chunk::<2>() {
         add_all(sums, two);
-        rest = after;
+        vectors = rest;
     }
-    if let Some(one) = rest.first() {
-        sums[0] = add(sums[0], load(one));
+    if let Some(one) = vectors.first() {
+        sums[1] = add(sums[1], load(one));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which code takes long sums: the best that the machine runs, found out once.
 
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{Checksum, portable};
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
@@ -37,10 +38,10 @@ macro_rules! has {
 /// }
 /// assert_eq!(Kernel::named("abacus"), None);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Kernel {
-    /// Of a code in [`CODES`] that this machine can run.
-    index: usize,
+    /// One of [`CODES`] that this machine can run.
+    code: &'static Code,
 }
 
 /// The code of a kernel.
@@ -54,7 +55,7 @@ struct Code {
     copy: unsafe fn(&mut [u8], &[u8]) -> u64,
 }
 
-const PORTABLE: Code = Code {
+static PORTABLE: Code = Code {
     name: "portable",
     is_available: || true,
     sum: portable::sum,
@@ -63,17 +64,17 @@ const PORTABLE: Code = Code {
 
 /// From the one that runs anywhere to the one that is best where it runs. A target without
 /// SSE2 keeps all vector registers to itself.
-static CODES: &[Code] = &[
-    PORTABLE,
+static CODES: &[&Code] = &[
+    &PORTABLE,
     #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
-    Code {
+    &Code {
         name: "avx2",
         is_available: || has!("avx2"),
         sum: avx2::sum,
         copy: avx2::copy,
     },
     #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
-    Code {
+    &Code {
         name: "avx512",
         is_available: || has!("avx512f" "avx512bw" "avx512vnni" "bmi2"),
         sum: avx512::sum,
@@ -81,17 +82,15 @@ static CODES: &[Code] = &[
     },
 ];
 
-/// The index of the kernel in use; of none until it has been chosen. Two threads that choose
-/// at once choose the same.
-static BOUND: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// The code of the kernel in use; null until one has been chosen. Two threads that choose at
+/// once choose the same.
+static BOUND: AtomicPtr<Code> = AtomicPtr::new(ptr::null_mut());
 
 impl Kernel {
     /// The kernels that this machine can run, the portable one first and the best last.
     pub fn available() -> impl DoubleEndedIterator<Item = Kernel> {
-        let codes = CODES.iter().enumerate();
-        codes
-            .filter(|(_, code)| (code.is_available)())
-            .map(|(index, _)| Kernel { index })
+        let codes = CODES.iter().filter(|code| (code.is_available)());
+        codes.map(|code| Kernel { code })
     }
 
     /// The kernel of that name, if this machine can run it: `portable`, `avx2`, `avx512`.
@@ -100,32 +99,32 @@ impl Kernel {
     }
 
     /// The name, as [`named`](Kernel::named) takes it.
-    pub fn name(self) -> &'static str {
-        self.code().name
+    pub const fn name(self) -> &'static str {
+        self.code.name
     }
 
     /// The kernel in use: the best one, unless another was bound.
     #[inline]
     pub fn bound() -> Kernel {
-        let index = BOUND.load(Ordering::Relaxed);
-        if index < CODES.len() {
-            Kernel { index }
-        } else {
-            Kernel::bind_best()
+        // SAFETY: what is stored there, if anything, came out of a shared reference to a
+        // static, in `bind`; codes never change, so there is no order to keep.
+        #[allow(unsafe_code)]
+        match unsafe { BOUND.load(Ordering::Relaxed).as_ref() } {
+            Some(code) => Kernel { code },
+            None => Kernel::bind_best(),
         }
     }
 
     /// Makes this the kernel in use, in the whole process: for tests and benches.
     pub fn bind(self) {
-        BOUND.store(self.index, Ordering::Relaxed);
+        BOUND.store(ptr::from_ref(self.code).cast_mut(), Ordering::Relaxed);
     }
 
     #[cold]
     #[inline(never)]
     fn bind_best() -> Kernel {
         let best = Kernel::available().next_back();
-        // The first code is the portable one.
-        let best = best.unwrap_or(Kernel { index: 0 });
+        let best = best.unwrap_or(Kernel { code: &PORTABLE });
         best.bind();
         best
     }
@@ -144,7 +143,7 @@ impl Kernel {
         let (dst, src) = (&mut dst[..len], &src[..len]);
         // SAFETY: a kernel is made only of a code that is available.
         #[allow(unsafe_code)]
-        let sum = unsafe { (self.code().copy)(dst, src) };
+        let sum = unsafe { (self.code.copy)(dst, src) };
         Checksum::of_bytes(sum, len)
     }
 
@@ -154,16 +153,19 @@ impl Kernel {
         // SAFETY: a kernel is made only of a code that is available.
         #[allow(unsafe_code)]
         unsafe {
-            (self.code().sum)(data)
+            (self.code.sum)(data)
         }
     }
+}
 
-    #[inline]
-    fn code(self) -> &'static Code {
-        // Every index is one of `CODES`.
-        CODES.get(self.index).unwrap_or(&PORTABLE)
+/// The same code.
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Kernel) -> bool {
+        self.name() == other.name()
     }
 }
+
+impl Eq for Kernel {}
 
 /// By its name.
 impl fmt::Debug for Kernel {

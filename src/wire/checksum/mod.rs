@@ -52,11 +52,11 @@ impl Checksum {
     /// The sum of `data`.
     #[inline]
     pub fn of(data: &[u8]) -> Checksum {
-        // As many bytes are summed before a kernel has begun.
+        // As many bytes are summed before a kernel would have begun.
         let sum = if data.len() < portable::SHORT {
             portable::sum_short(data)
         } else {
-            sum_long(data)
+            Kernel::bound().add_up(data)
         };
         Checksum::of_bytes(sum, data.len())
     }
@@ -168,12 +168,6 @@ impl Checksum {
     pub fn copy(dst: &mut [u8], src: &[u8]) -> Checksum {
         Kernel::bound().copy(dst, src)
     }
-}
-
-/// Out of line: what calls this has little to do with kernels.
-#[inline(never)]
-fn sum_long(data: &[u8]) -> u64 {
-    Kernel::bound().add_up(data)
 }
 
 /// Equality of the sums, whatever the way they were taken.
