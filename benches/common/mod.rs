@@ -2,8 +2,8 @@
 //!
 //! Every contender of a [`Contest`] writes its answer to an output of its own. Before
 //! anything is timed, each runs once and the outputs are compared. Then criterion times
-//! them one after the other, and our own measurement takes them pair by pair, short
-//! batches of ours and theirs in turn: a machine that drifts drifts for both.
+//! them one after the other, and in between our own measurement takes them pair by pair,
+//! short batches of ours and theirs in turn: a machine that drifts drifts for both.
 //!
 //! What that measurement finds is printed after criterion's figures, in lines that
 //! `benches/report` makes pictures and tables of:
@@ -33,7 +33,7 @@ use criterion::{Criterion, Throughput};
 
 use zerotcp::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpOption};
 
-/// Pairs of batches behind a ratio, and batches behind a rival's time.
+/// Pairs of batches behind a ratio, at least, and batches behind a rival's time.
 const PAIRS: usize = 400;
 /// What a batch lasts, about: long against the clock's resolution, short against drift.
 const BATCH: Duration = Duration::from_micros(20);
@@ -64,21 +64,25 @@ impl Bench {
     /// Runs `contest`, unless the command line's filter leaves it out.
     pub fn run<O: PartialEq + Debug>(&mut self, mut contest: Contest<'_, O>) {
         contest.check();
-        let mut chosen = false;
+        let contenders = contest.contenders.len();
         let mut group = self
             .criterion
             .benchmark_group(format!("{}/{}", self.name, contest.case));
         group.throughput(contest.throughput.clone());
-        for contender in &mut contest.contenders {
+        for index in 0..contenders {
+            let contender = &mut contest.contenders[index];
+            let mut chosen = false;
             group.bench_function(contender.name.clone(), |bencher| {
                 chosen = true;
                 bencher.iter_custom(|count| contender.time(count));
             });
+            // In between, so that what else the machine does for a while is not all there is.
+            if chosen && !is_test() {
+                contest.meet(PAIRS.div_ceil(contenders));
+            }
         }
         group.finish();
-        if chosen && !is_test() {
-            self.lines.extend(contest.lines(self.name));
-        }
+        self.lines.extend(contest.lines(self.name));
     }
 
     /// Prints what has been found.
@@ -144,6 +148,10 @@ struct Contender<'a, O> {
     output: O,
     /// Does the work so many times.
     work: Box<Work<'a, O>>,
+    /// Seconds for one piece of work, by all batches.
+    times: Vec<f64>,
+    /// Those by ours, pair by pair.
+    ratios: Vec<f64>,
 }
 
 type Work<'a, O> = dyn FnMut(u64, &mut O) + 'a;
@@ -200,6 +208,8 @@ impl<'a, O: PartialEq + Debug> Contest<'a, O> {
             answers,
             output,
             work,
+            times: Vec::new(),
+            ratios: Vec::new(),
         });
         self
     }
@@ -216,7 +226,27 @@ impl<'a, O: PartialEq + Debug> Contest<'a, O> {
         }
     }
 
-    /// What the measurement says of it, as the lines of the bench called `bench`.
+    /// Lets ours meet each rival in so many pairs of batches. All rivals take their turn
+    /// in each round, so that their times are from the same while.
+    fn meet(&mut self, rounds: usize) {
+        let (ours, rivals) = self.contenders.split_first_mut().expect("ours is entered");
+        let our_count = ours.batch();
+        let counts: Vec<_> = rivals.iter_mut().map(Contender::batch).collect();
+        for round in 0..rounds {
+            for (rival, count) in rivals.iter_mut().zip(&counts) {
+                // Who goes first alternates too.
+                let early = (round % 2 == 0).then(|| rival.seconds(*count));
+                let our_time = ours.seconds(our_count);
+                let time = early.unwrap_or_else(|| rival.seconds(*count));
+                ours.times.push(our_time);
+                rival.times.push(time);
+                rival.ratios.push(time / our_time);
+            }
+        }
+    }
+
+    /// What the meetings have shown, as lines of the bench called `bench`; none, if there
+    /// were none.
     fn lines(&mut self, bench: &str) -> Vec<String> {
         let id = format!("{bench}/{}", self.case);
         let (pieces, bytes) = match self.throughput {
@@ -225,70 +255,26 @@ impl<'a, O: PartialEq + Debug> Contest<'a, O> {
             Throughput::Elements(pieces) => (pieces, None),
             Throughput::ElementsAndBytes { elements, bytes } => (elements, Some(bytes / elements)),
         };
-        let bytes = bytes.map(|bytes| format!("BYTES {id} {bytes}"));
-        let found = self.measure();
-        let times = found.iter().map(|found| {
-            let nanos = found.seconds * 1e9 / pieces as f64;
-            format!("TIME {id} {} {nanos:.3}", found.name)
-        });
-        let ratios = found.iter().filter_map(|found| {
-            let ratio = found.ratio?;
-            Some(format!("RATIO {id} {} {ratio:.2}", found.name))
-        });
-        bytes.into_iter().chain(times).chain(ratios).collect()
-    }
-
-    /// Lets ours meet each rival in [`PAIRS`] pairs of batches. All rivals take their turn
-    /// in each round, so that their times are from the same while.
-    fn measure(&mut self) -> Vec<Found<'_>> {
-        let (ours, rivals) = self.contenders.split_first_mut().expect("ours is entered");
-        let our_count = ours.batch();
-        let mut our_times = Vec::new();
-        let mut series: Vec<_> = rivals
-            .iter_mut()
-            .map(|rival| (rival.batch(), Vec::new(), Vec::new()))
-            .collect();
-        for round in 0..PAIRS {
-            for (rival, (count, times, ratios)) in rivals.iter_mut().zip(&mut series) {
-                // Who goes first alternates too.
-                let early = (round % 2 == 0).then(|| rival.seconds(*count));
-                let ours = ours.seconds(our_count);
-                let theirs = early.unwrap_or_else(|| rival.seconds(*count));
-                our_times.push(ours);
-                times.push(theirs);
-                ratios.push(theirs / ours);
+        let (mut times, mut ratios) = (Vec::new(), Vec::new());
+        for contender in &mut self.contenders {
+            let name = &contender.name;
+            if let Some(seconds) = median(&mut contender.times) {
+                let nanos = seconds * 1e9 / pieces as f64;
+                times.push(format!("TIME {id} {name} {nanos:.3}"));
+            }
+            if let Some(ratio) = median(&mut contender.ratios) {
+                ratios.push(format!("RATIO {id} {name} {ratio:.2}"));
             }
         }
-        let ours = Found {
-            name: &ours.name,
-            seconds: median(our_times),
-            ratio: None,
-        };
-        let rivals = rivals
-            .iter()
-            .zip(series)
-            .map(|(rival, (_, times, ratios))| Found {
-                name: &rival.name,
-                seconds: median(times),
-                ratio: Some(median(ratios)),
-            });
-        std::iter::once(ours).chain(rivals).collect()
+        let bytes = bytes.filter(|_| !times.is_empty());
+        let bytes = bytes.map(|bytes| format!("BYTES {id} {bytes}"));
+        bytes.into_iter().chain(times).chain(ratios).collect()
     }
 }
 
-/// What the measurement has found out about a contender.
-struct Found<'a> {
-    name: &'a str,
-    /// For one piece of work.
-    seconds: f64,
-    /// Its time by ours.
-    ratio: Option<f64>,
-}
-
-/// Of a list that is not empty.
-fn median(mut list: Vec<f64>) -> f64 {
+fn median(list: &mut [f64]) -> Option<f64> {
     list.sort_by(f64::total_cmp);
-    list[list.len() / 2]
+    list.get(list.len() / 2).copied()
 }
 
 impl<O> Contender<'_, O> {
