@@ -19,12 +19,8 @@ pub fn tools() -> Result<Vec<String>, String> {
     let mut tools = vec![version(&rustc, "--version")?, valgrind];
     // Its memcpy is counted too. Only glibc's has a version to ask for.
     tools.extend(version("getconf", "GNU_LIBC_VERSION"));
-    let vectors = if cfg!(target_feature = "avx2") {
-        ", AVX2 everywhere"
-    } else {
-        ""
-    };
-    tools.push(format!("{}{vectors}", env::consts::ARCH));
+    let all_avx2 = cfg!(target_feature = "avx2");
+    tools.push(env::consts::ARCH.to_owned() + if all_avx2 { " with AVX2" } else { "" });
     Ok(tools)
 }
 
@@ -49,10 +45,8 @@ pub fn count(labels: &[String], mut tell: impl FnMut(&str, u64)) -> Result<(), S
     for labels in labels.chunks(processors) {
         let running: Vec<_> = labels.iter().map(|label| start(&program, label)).collect();
         for (label, child) in labels.iter().zip(running) {
-            tell(
-                label,
-                finish(child?).map_err(|error| format!("{label}: {error}"))?,
-            );
+            let total = finish(child?).map_err(|error| format!("{label}: {error}"))?;
+            tell(label, total);
         }
     }
     Ok(())

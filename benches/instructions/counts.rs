@@ -4,12 +4,15 @@ use std::fs;
 use std::io::ErrorKind;
 
 /// A change of more than this, in per cent of the committed count, is one to talk about.
-const TOLERANCE: u64 = 3;
+const TOLERANCE: f64 = 3.0;
 
 const FILE: &str = "benches/instructions.tsv";
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.tsv");
 const UPDATE: &str = "cargo bench --bench instructions -- --update";
 const HEAD: &str = "# Instructions of one call of each case, by kernel, as written by";
+const OTHER_TOOLS: &str = "\
+Those of another compiler or C library are not comparable: go back to before the change,
+write the counts anew there, and hold the change against these:";
 /// Starts a line that says what the counts were made with.
 const WITH: &str = "# with ";
 
@@ -54,7 +57,7 @@ impl Counts {
         Ok(counts)
     }
 
-    /// Commits them, but for git.
+    /// Makes them those in the file.
     pub fn write(&self) -> Result<(), String> {
         let mut text = format!("{HEAD}\n# {UPDATE}\n");
         for tool in &self.tools {
@@ -93,8 +96,8 @@ impl Counts {
         }
     }
 
-    /// Whether nothing got worse and both sides have the same cases. Says what did not, what
-    /// got better, and what to do.
+    /// Whether nothing got worse and both sides have the same cases. Says where that is not
+    /// so, what got better, and what to do.
     pub fn bears_comparison(&self, committed: &Counts) -> bool {
         let (mut bad, mut better) = (Vec::new(), Vec::new());
         for (label, count) in &self.rows {
@@ -104,9 +107,9 @@ impl Counts {
             };
             let change = change(*count, old);
             let line = format!("{label} takes {count}, not {old}: {change:+.1}%");
-            if count * 100 > old * (100 + TOLERANCE) {
+            if change > TOLERANCE {
                 bad.push(line);
-            } else if count * 100 < old * (100 - TOLERANCE) {
+            } else if change < -TOLERANCE {
                 better.push(line);
             }
         }
@@ -133,13 +136,7 @@ impl Counts {
         if !committed.tools.is_empty() && self.tools != committed.tools {
             let (theirs, ours) = (committed.tools.join(", "), self.tools.join(", "));
             eprintln!("\nThe counts in the file are of other tools:\n  {theirs}\n  {ours} (here)");
-            eprintln!(
-                "Those of another compiler or C library are not comparable: go back to before"
-            );
-            eprintln!(
-                "the change, write the counts anew there, and compare the change with these:"
-            );
-            eprintln!("  {UPDATE}");
+            eprintln!("{OTHER_TOOLS}\n  {UPDATE}");
         }
         bears
     }

@@ -23,7 +23,6 @@ use std::process::ExitCode;
 use kernel::Kernel;
 use libtest_mimic::{Arguments, Trial};
 
-use cases::Case;
 use counts::Counts;
 
 /// Those that valgrind knows the instructions of: it has no AVX-512.
@@ -87,11 +86,9 @@ fn bench(args: &[String]) -> Result<ExitCode, String> {
         if Kernel::named(kernel).is_some() {
             kernels.push(kernel);
         } else if update {
-            return Err(format!(
-                "no {kernel} on this machine: its counts would be lost"
-            ));
+            return Err(format!("no {kernel} here: its counts would be lost"));
         } else {
-            println!("SKIPPED {kernel}: not on this machine");
+            println!("SKIPPED {kernel}: this machine cannot run it");
             committed.retain(|label| !label.starts_with(kernel));
         }
     }
@@ -135,8 +132,7 @@ fn run(label: &str) -> Result<(), String> {
     if kernel != NO_KERNEL {
         Kernel::named(kernel).ok_or_else(unknown)?.bind();
     }
-    let mut cases = cases::all().into_iter();
-    let case: Case = cases.find(|case| case.name == name).ok_or_else(unknown)?;
-    (case.run)();
+    let case = cases::all().into_iter().find(|case| case.name == name);
+    (case.ok_or_else(unknown)?.run)();
     Ok(())
 }
