@@ -11,7 +11,6 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod counts;
-mod kernel;
 // Tests need more of it.
 #[allow(dead_code)]
 #[path = "../../tests/common/script.rs"]
@@ -20,8 +19,8 @@ mod script;
 use std::env;
 use std::process::ExitCode;
 
-use kernel::Kernel;
 use libtest_mimic::{Arguments, Trial};
+use zerotcp::wire::checksum::Kernel;
 
 use counts::Counts;
 
