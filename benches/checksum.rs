@@ -14,7 +14,7 @@ use zerotcp::wire::checksum::Kernel;
 const LENGTHS: [usize; 10] = [20, 40, 60, 64, 128, 256, 576, 1480, 4096, 65535];
 
 /// More than caches hold.
-const DRAM: usize = 256 << 20;
+const DRAM: usize = 128 << 20;
 
 fn main() {
     let mut bench = Bench::new("checksum");

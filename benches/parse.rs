@@ -61,9 +61,7 @@ fn verify(bench: &mut Bench, bytes: &[u8]) {
         .enter("etherparse", None, |out| {
             *out = etherparse::<true>(black_box(bytes))
         })
-        .enter("pnet_packet", None, |out| {
-            *out = pnet::<true>(black_box(bytes))
-        })
+        .enter("pnet", None, |out| *out = pnet::<true>(black_box(bytes)))
         .limit(None, |out| *out = loads(black_box(bytes), bytes.len()));
     bench.run(contest);
 }
@@ -80,9 +78,7 @@ fn only(bench: &mut Bench, bytes: &[u8]) {
         .enter("etherparse", None, |out| {
             *out = etherparse::<false>(black_box(bytes))
         })
-        .enter("pnet_packet", None, |out| {
-            *out = pnet::<false>(black_box(bytes))
-        })
+        .enter("pnet", None, |out| *out = pnet::<false>(black_box(bytes)))
         .limit(None, |out| *out = loads(black_box(bytes), 40));
     bench.run(contest);
 }
@@ -315,19 +311,28 @@ fn batch_cold(bench: &mut Bench, bytes: &[u8]) {
         return;
     };
     let lines = vec![Line(*packet); SLOTS];
-    let (mut our_slot, mut limit_slot) = (0, 0);
+    let batch = |slot: &mut usize| {
+        [(); BATCH].map(|()| {
+            *slot = next(*slot);
+            lines[*slot].0.as_slice()
+        })
+    };
+    let (mut our_slot, mut single_slot, mut limit_slot) = (0, 0, 0);
     let contest = Contest::new("batch64-cold", Throughput::Elements(BATCH as u64))
         .enter("zerotcp", 0, |out: &mut u32| {
-            for _ in 0..BATCH {
-                our_slot = next(our_slot);
-                let packet = TcpPacket::parse(&lines[our_slot].0).ok();
+            for packet in TcpPacket::parse_batch(&batch(&mut our_slot)) {
+                *out = out.wrapping_add(packet.map_or(0, |packet| packet.tcp.seq().0));
+            }
+        })
+        .enter("zerotcp-single", 0, |out| {
+            for packet in batch(&mut single_slot) {
+                let packet = TcpPacket::parse(packet);
                 *out = out.wrapping_add(packet.map_or(0, |packet| packet.tcp.seq().0));
             }
         })
         .limit(0, |out| {
-            for _ in 0..BATCH {
-                limit_slot = next(limit_slot);
-                let (words, _) = lines[limit_slot].0.as_chunks::<8>();
+            for packet in batch(&mut limit_slot) {
+                let (words, _) = packet.as_chunks::<8>();
                 *out = words.iter().fold(*out, |sum, word| {
                     sum.wrapping_add(u64::from_le_bytes(*word) as u32)
                 });

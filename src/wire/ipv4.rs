@@ -248,6 +248,20 @@ impl<'a> Ipv4Packet<'a> {
         })
     }
 
+    /// The packet whose parts were found sound elsewhere.
+    #[inline(always)]
+    pub(super) const fn from_parts(
+        header: &'a Ipv4Header,
+        options: &'a [u8],
+        payload: &'a [u8],
+    ) -> Ipv4Packet<'a> {
+        Ipv4Packet {
+            header,
+            options,
+            payload,
+        }
+    }
+
     /// Whether the header checksum fits the header.
     #[inline]
     pub fn verify_checksum(&self) -> bool {

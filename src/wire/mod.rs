@@ -33,6 +33,7 @@
 //! # Ok::<(), zerotcp::wire::BuildError>(())
 //! ```
 
+mod batch;
 mod build;
 pub mod checksum;
 mod error;
@@ -50,6 +51,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use batch::ParseBatch;
 pub use build::{BuildError, Icmpv4Builder, Ipv4Builder, TcpBuilder};
 pub use checksum::Checksum;
 pub use error::{ErrorKind, Layer, ParseError};

@@ -1,7 +1,10 @@
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, transmute_ref};
+
+use super::checksum::Checksum;
 use super::error::ParseError;
 use super::icmpv4::Icmpv4Message;
-use super::ipv4::{IpProtocol, Ipv4Packet, carries_other};
-use super::tcp::TcpSegment;
+use super::ipv4::{IpProtocol, Ipv4Header, Ipv4Packet, carries_other};
+use super::tcp::{TcpHeader, TcpSegment};
 
 /// What an IPv4 packet carries.
 impl<'a> Ipv4Packet<'a> {
@@ -76,13 +79,10 @@ impl<'a> TcpPacket<'a> {
     /// As [`Ipv4Packet::parse`] and [`Ipv4Packet::tcp`].
     #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        if let Some(packet) = TcpPacket::sound(bytes)
-            && packet.ip.verify_checksum()
-            && TcpSegment::sum(packet.ip.payload(), packet.ip.pseudo_header()).is_valid()
-        {
-            return Ok(packet);
+        match TcpPacket::common::<true>(bytes) {
+            Some(packet) => Ok(packet),
+            None => TcpPacket::parse_any(bytes),
         }
-        Err(TcpPacket::fault(bytes, Ipv4Packet::parse))
     }
 
     /// The packet at the start of `bytes` and its segment, neither checksum looked at.
@@ -91,31 +91,89 @@ impl<'a> TcpPacket<'a> {
     /// As [`parse`](TcpPacket::parse), but the checksums.
     #[inline(always)]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        TcpPacket::sound(bytes).ok_or_else(|| TcpPacket::fault(bytes, Ipv4Packet::parse_unverified))
+        match TcpPacket::common::<false>(bytes) {
+            Some(packet) => Ok(packet),
+            None => TcpPacket::parse_any_unverified(bytes),
+        }
     }
 
-    /// The packet, its version, protocol and lengths sound.
+    /// The packet, if it is what nearly every one is: sound, whole, without IPv4 options. The
+    /// five words of both headers are loaded once, for the checks and for the checksums.
     #[inline(always)]
-    fn sound(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
-        let ip = Ipv4Packet::sound(bytes)?;
-        if !ip.carries(IpProtocol::TCP) {
+    fn common<const VERIFY: bool>(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
+        /// The version, the IHL and the fragment field but for DF and the reserved bit, in the
+        /// first word; the protocol, in the second. The first byte is the lowest.
+        const MASKS: [u64; 2] = [0xff3f_0000_0000_00ff, 0xff00];
+        const USUAL: [u64; 2] = [0x45, (IpProtocol::TCP.0 as u64) << 8];
+
+        let (headers, rest) = Headers::ref_from_prefix(bytes).ok()?;
+        let words: &[[u8; 8]; 5] = transmute_ref!(headers);
+        let [a, b, c, d, e] = words.map(u64::from_le_bytes);
+
+        let unusual = (a & MASKS[0] ^ USUAL[0]) | (b & MASKS[1] ^ USUAL[1]);
+        // What lies beyond the fixed headers; lengths below theirs wrap around.
+        let rest_len = usize::from(headers.ip.total_length()).wrapping_sub(size_of::<Headers>());
+        let options_len = headers.tcp.header_len().wrapping_sub(TcpHeader::LEN);
+        let fits = (options_len <= rest_len) & (rest_len <= rest.len());
+        if !(fits & (unusual == 0)) {
             return None;
         }
-        let tcp = TcpSegment::sound(ip.payload())?;
-        Some(TcpPacket { ip, tcp })
+        let segment = bytes.get(Ipv4Header::LEN..size_of::<Headers>() + rest_len)?;
+        let rest = rest.get(..rest_len)?;
+        let (options, payload) = rest.split_at_checked(options_len)?;
+        if VERIFY {
+            let header = Checksum::of_words([a, b, u64::from(c as u32)]);
+            // The addresses of the pseudo-header lie before the TCP header, half a word in
+            // `b` and half a word in `c`.
+            let length = (TcpHeader::LEN + rest_len) as u16;
+            let pseudo_header = (b >> 32) + USUAL[1] + u64::from(length.swap_bytes());
+            let fixed = Checksum::of_words([pseudo_header, c, d, e]);
+            let sum = if rest.is_empty() {
+                fixed
+            } else if let Ok(timestamps) = <&[u8; 12]>::try_from(rest) {
+                fixed.combine(Checksum::of(timestamps))
+            } else {
+                fixed.combine(sum_of_rest(rest))
+            };
+            if !(header.is_valid() & sum.is_valid()) {
+                return None;
+            }
+        }
+        Some(TcpPacket {
+            ip: Ipv4Packet::from_parts(&headers.ip, &[], segment),
+            tcp: TcpSegment::from_parts(&headers.tcp, options, payload),
+        })
     }
 
-    /// Why `bytes` are no packet with a segment, or no intact one; `parse` is what
-    /// the packet has to pass.
+    /// [`parse`](TcpPacket::parse) of what is not common.
     #[cold]
     #[inline(never)]
-    fn fault(
-        bytes: &'a [u8],
-        parse: fn(&'a [u8]) -> Result<Ipv4Packet<'a>, ParseError>,
-    ) -> ParseError {
-        match parse(bytes) {
-            Ok(ip) => ip.bad_tcp(),
-            Err(error) => error,
-        }
+    fn parse_any(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
+        let ip = Ipv4Packet::parse(bytes)?;
+        let tcp = ip.tcp()?;
+        Ok(TcpPacket { ip, tcp })
     }
+
+    /// [`parse_unverified`](TcpPacket::parse_unverified) of what is not common.
+    #[cold]
+    #[inline(never)]
+    fn parse_any_unverified(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
+        let ip = Ipv4Packet::parse_unverified(bytes)?;
+        let tcp = ip.tcp_unverified()?;
+        Ok(TcpPacket { ip, tcp })
+    }
+}
+
+/// The sum of options and text. Out of line, so that a packet without them pays nothing for it.
+#[inline(never)]
+fn sum_of_rest(rest: &[u8]) -> Checksum {
+    Checksum::of(rest)
+}
+
+/// The headers of a packet without IPv4 options.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Headers {
+    ip: Ipv4Header,
+    tcp: TcpHeader,
 }

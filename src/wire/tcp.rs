@@ -335,6 +335,20 @@ impl<'a> TcpSegment<'a> {
         })
     }
 
+    /// The segment whose parts were found sound elsewhere.
+    #[inline(always)]
+    pub(super) const fn from_parts(
+        header: &'a TcpHeader,
+        options: &'a [u8],
+        payload: &'a [u8],
+    ) -> TcpSegment<'a> {
+        TcpSegment {
+            header,
+            options,
+            payload,
+        }
+    }
+
     /// The sum that the checksum is to make valid. The fixed header's share costs a
     /// known number of additions.
     #[inline(always)]

@@ -93,6 +93,15 @@ impl Checksum {
         Checksum::from_sum(fold(fields.into_iter().map(u64::from).sum()))
     }
 
+    /// The sum of what was loaded as little-endian words, each from an even offset.
+    #[inline(always)]
+    pub(super) fn of_words<const N: usize>(words: [u64; N]) -> Checksum {
+        Checksum {
+            sum: portable::chain(0, words),
+            odd: false,
+        }
+    }
+
     /// A sum taken earlier, as [`sum`](Checksum::sum) returned it.
     #[inline]
     pub const fn from_sum(sum: u16) -> Checksum {
@@ -159,7 +168,10 @@ impl Checksum {
     /// Whether a message that includes its checksum field is intact (RFC 1071 section 1).
     #[inline]
     pub const fn is_valid(self) -> bool {
-        fold(self.sum) == 0xffff
+        // The sum stands for 0xffff where it is a multiple of it, but zero: by the inverse
+        // modulo 2^64 multiples, and they alone, become what they are multiples by.
+        const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+        self.sum.wrapping_mul(INVERSE).wrapping_sub(1) < u64::MAX / 0xffff
     }
 
     /// Copies `src` to the start of `dst` and returns the sum of the bytes copied:

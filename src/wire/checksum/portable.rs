@@ -21,9 +21,9 @@ pub(super) fn sum(data: &[u8]) -> u64 {
     let (blocks, rest) = words.as_chunks::<BLOCK>();
     // Each block's chain of carries starts anew, so that neighbours overlap in the
     // machine.
-    let sum = blocks
-        .iter()
-        .fold(0, |sum, block| add(sum, chain(0, block)));
+    let sum = blocks.iter().fold(0, |sum, block| {
+        add(sum, chain(0, block.map(u64::from_le_bytes)))
+    });
     add(few(sum, rest), below_8(tail))
 }
 
@@ -58,15 +58,15 @@ pub(super) const fn add(a: u64, b: u64) -> u64 {
 #[inline(always)]
 fn few(mut sum: u64, mut words: &[[u8; 8]]) -> u64 {
     if let Some((eight, rest)) = words.split_first_chunk::<8>() {
-        sum = chain(sum, eight);
+        sum = chain(sum, eight.map(u64::from_le_bytes));
         words = rest;
     }
     if let Some((four, rest)) = words.split_first_chunk::<4>() {
-        sum = chain(sum, four);
+        sum = chain(sum, four.map(u64::from_le_bytes));
         words = rest;
     }
     if let Some((two, rest)) = words.split_first_chunk::<2>() {
-        sum = chain(sum, two);
+        sum = chain(sum, two.map(u64::from_le_bytes));
         words = rest;
     }
     if let Some(one) = words.first() {
@@ -77,10 +77,10 @@ fn few(mut sum: u64, mut words: &[[u8; 8]]) -> u64 {
 
 /// Adds `N` words, one addition with carry each.
 #[inline(always)]
-fn chain<const N: usize>(mut sum: u64, words: &[[u8; 8]; N]) -> u64 {
+pub(super) fn chain<const N: usize>(mut sum: u64, words: [u64; N]) -> u64 {
     let mut carry = false;
     for word in words {
-        (sum, carry) = sum.carrying_add(u64::from_le_bytes(*word), carry);
+        (sum, carry) = sum.carrying_add(word, carry);
     }
     // As in `add`: where a carry comes out, the sum is not all ones.
     sum + u64::from(carry)
