@@ -1,7 +1,7 @@
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use zerocopy::network_endian::{U16, U32};
+use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::checksum::Checksum;
@@ -9,7 +9,8 @@ use super::icmpv4::{Icmpv4Header, Icmpv4Message, Icmpv4Type};
 use super::ipv4::{IpProtocol, Ipv4Header};
 use super::options::TcpOption;
 use super::seq::SeqNumber;
-use super::tcp::{TcpFlags, TcpHeader};
+use super::tcp::TcpFlags;
+use super::template::{SegmentFields, Start, fault};
 
 /// Why a packet could not be written. Nothing of the buffer has been changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +81,13 @@ impl core::error::Error for BuildError {}
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Ipv4Builder<'a> {
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    protocol: IpProtocol,
-    dscp_ecn: u8,
+    pub(super) src: Ipv4Addr,
+    pub(super) dst: Ipv4Addr,
+    pub(super) protocol: IpProtocol,
+    pub(super) dscp_ecn: u8,
     identification: u16,
-    flags_offset: u16,
-    ttl: u8,
+    pub(super) flags_offset: u16,
+    pub(super) ttl: u8,
     options: &'a [u8],
 }
 
@@ -360,71 +361,26 @@ impl<'a> TcpBuilder<'a> {
     ///
     /// # Errors
     /// [`BuildError::Buffer`], [`BuildError::Options`], [`BuildError::TooLong`].
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, buffer: &mut [u8], payload: &[u8]) -> Result<usize, BuildError> {
         let found = buffer.len();
-        self.emit(buffer, payload)
-            .ok_or_else(|| self.fault(found, payload.len()))
-    }
-
-    /// The packet's length; nothing, and nothing written, where it does not fit.
-    #[inline(always)]
-    fn emit(&self, buffer: &mut [u8], payload: &[u8]) -> Option<usize> {
-        let options_len = options_len(self.options);
-        if options_len > TcpHeader::MAX_OPTIONS {
-            return None;
-        }
-        let header_len = TcpHeader::LEN + options_len;
-        let segment_len = header_len.saturating_add(payload.len());
-        let segment = self.ip.write_header(buffer, segment_len)?;
-
-        let (header, rest) = TcpHeader::mut_from_prefix(segment).ok()?;
-        let (options, text) = rest.split_at_mut_checked(options_len)?;
-        // At most 60 / 4 = 15 words.
-        let offset_flags = ((header_len / 4) as u16) << 12 | self.flags.bits();
-        let mut sum = Checksum::of_fields([
-            // The pseudo-header; `write_header` has bounded the length to 65,535.
-            self.ip.src.to_bits(),
-            self.ip.dst.to_bits(),
-            IpProtocol::TCP.0.into(),
-            segment_len as u32,
-            self.src_port.into(),
-            self.dst_port.into(),
-            self.seq.0,
-            self.ack.0,
-            offset_flags.into(),
-            self.window.into(),
-            self.urgent.into(),
-        ]);
-        if !options.is_empty() {
-            emit_options(self.options, options);
-            sum = sum.combine(Checksum::of(options));
-        }
-        if !payload.is_empty() {
-            sum = sum.combine(Checksum::copy(text, payload));
-        }
-        *header = TcpHeader {
-            src_port: U16::new(self.src_port),
-            dst_port: U16::new(self.dst_port),
-            seq: U32::new(self.seq.0),
-            ack: U32::new(self.ack.0),
-            offset_flags: U16::new(offset_flags),
-            window: U16::new(self.window),
-            checksum: U16::new(sum.finish()),
-            urgent: U16::new(self.urgent),
+        let fields = SegmentFields {
+            identification: self.ip.identification,
+            seq: self.seq,
+            ack: self.ack,
+            flags: self.flags,
+            window: self.window,
+            urgent: self.urgent,
         };
-        Some(self.ip.header_len() + segment_len)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn fault(&self, found: usize, payload_len: usize) -> BuildError {
-        let options_len = options_len(self.options);
-        if options_len > TcpHeader::MAX_OPTIONS {
-            return too_many(self.options);
-        }
-        let segment_len = (TcpHeader::LEN + options_len).saturating_add(payload_len);
-        self.ip.fault(found, segment_len)
+        Start::new(&self.ip, self.src_port, self.dst_port)
+            .write(
+                buffer,
+                &fields,
+                self.ip.options,
+                self.options,
+                [payload, &[]],
+            )
+            .ok_or_else(|| fault(found, self.ip.options.len(), self.options, payload.len()))
     }
 }
 
@@ -526,15 +482,36 @@ pub(super) fn too_many(options: &[TcpOption<'_>]) -> BuildError {
     BuildError::Options { found }
 }
 
-/// Writes options one after the other and zeros after them (MUST-69). `out` has
-/// room for them all.
-pub(super) fn emit_options(options: &[TcpOption<'_>], out: &mut [u8]) {
-    let mut rest = out;
-    for option in options {
-        option.emit(rest);
-        rest = &mut rest[option.len()..];
+/// Writes options one after the other and gives their sum. What they leave of the last
+/// word of `out` is zero (MUST-69); `out` has room for them all.
+#[inline(always)]
+pub(super) fn emit_options(options: &[TcpOption<'_>], mut out: &mut [u8]) -> Checksum {
+    use TcpOption::{NoOperation, Timestamps};
+
+    // The layout that RFC 7323 appendix A recommends: what nearly every segment of
+    // an established connection carries.
+    if let [
+        first @ NoOperation,
+        second @ NoOperation,
+        times @ Timestamps { .. },
+    ] = options
+    {
+        let padding = first.emit(&mut out).combine(second.emit(&mut out));
+        return padding.combine(times.emit(&mut out));
     }
-    rest.fill(0);
+    emit_any(options, out)
+}
+
+#[inline(never)]
+fn emit_any(options: &[TcpOption<'_>], mut out: &mut [u8]) -> Checksum {
+    if let Some(last) = out.last_chunk_mut::<4>() {
+        *last = [0; 4];
+    }
+    let mut sum = Checksum::new();
+    for option in options {
+        sum = sum.combine(option.emit(&mut out));
+    }
+    sum.padded()
 }
 
 const fn with_bit(field: u16, bit: u16, set: bool) -> u16 {

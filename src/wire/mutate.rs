@@ -473,7 +473,10 @@ impl<'a> TcpSegmentMut<'a> {
                 found,
             });
         }
-        self.replace(0, limit, |room| emit_options(options, room));
+        self.replace(0, limit, |room| {
+            room.fill(0);
+            emit_options(options, room);
+        });
         Ok(())
     }
 

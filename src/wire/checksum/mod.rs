@@ -72,6 +72,22 @@ impl Checksum {
         Checksum::from_sum(fold(fields.into_iter().map(u64::from).sum()))
     }
 
+    /// The sum of little-endian words of any width, each starting at an even offset: one
+    /// addition with carry each.
+    #[inline(always)]
+    pub(super) fn of_words<const N: usize>(words: [u64; N]) -> Checksum {
+        let (mut sum, mut carry) = (0u64, false);
+        for word in words {
+            (sum, carry) = sum.carrying_add(word, carry);
+        }
+        // A carry comes out of a sum of 2^65 - 2 at most: 2^64 - 1 and as much, or with a
+        // carry to add one less and one more.
+        Checksum {
+            sum: sum + u64::from(carry),
+            odd: false,
+        }
+    }
+
     /// A sum taken earlier, as [`sum`](Checksum::sum) returned it.
     #[inline]
     pub const fn from_sum(sum: u16) -> Checksum {
@@ -122,11 +138,29 @@ impl Checksum {
         }
     }
 
+    /// The sum with a zero after it, should the bytes so far be odd in number.
+    #[inline(always)]
+    pub(super) const fn padded(self) -> Checksum {
+        Checksum { odd: false, ..self }
+    }
+
     /// The ones' complement sum, not inverted, as the number that the network's
     /// byte order reads. A message whose checksum field is right sums to `0xffff`.
     #[inline]
     pub const fn sum(self) -> u16 {
         fold(self.sum).swap_bytes()
+    }
+
+    /// [`sum`](Checksum::sum) as a little-endian word of the message has it.
+    #[inline(always)]
+    pub(super) const fn sum_le(self) -> u16 {
+        fold(self.sum)
+    }
+
+    /// Two little-endian words that have the same sum.
+    #[inline(always)]
+    pub(super) const fn halve(self) -> u32 {
+        halve(self.sum)
     }
 
     /// The value of the checksum field: the complement of [`sum`](Checksum::sum).
@@ -178,7 +212,7 @@ pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
 /// [`update`] for a 32-bit field that sits on a 16-bit boundary.
 #[inline]
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
-    !fold(!checksum as u64 + !old as u64 + new as u64)
+    !fold32(add32(!checksum as u32, add32(!old, new)))
 }
 
 /// [`update`] for a run of bytes that was replaced: `old` and `new` are the sums
@@ -191,15 +225,35 @@ pub const fn update_sum(checksum: u16, old: Checksum, new: Checksum) -> u16 {
 /// The 16-bit ones' complement sum that `sum` stands for; zero only for zero.
 #[inline(always)]
 const fn fold(sum: u64) -> u16 {
+    if cfg!(not(target_pointer_width = "64")) {
+        return fold32(halve(sum));
+    }
+    // The factor times 2^16 - 1 is 2^64 - 1. So modulo the latter the product is the
+    // factor times (`sum` modulo the former), which stands in each of its four words.
+    let product = sum as u128 * 0x0001_0001_0001_0001;
+    portable::add(product as u64, (product >> 64) as u64) as u16
+}
+
+/// A 32-bit ones' complement sum.
+#[inline(always)]
+const fn halve(sum: u64) -> u32 {
     // In a number plus itself rotated by half its bits, both halves are the sum of
     // its halves. The upper one gets the lower one's carry, which is its own too.
-    fold32((sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32)
+    (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32
 }
 
 /// [`fold`] from 32 bits.
 #[inline(always)]
-const fn fold32(sum: u32) -> u16 {
+pub(super) const fn fold32(sum: u32) -> u16 {
     (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
+}
+
+/// `a + b` with the carry added back in; zero only for zero and zero.
+#[inline(always)]
+pub(super) const fn add32(a: u32, b: u32) -> u32 {
+    // With a carry the wrapped sum is 2^32 - 2 at most.
+    let (sum, carry) = a.overflowing_add(b);
+    sum + carry as u32
 }
 
 #[cfg(test)]
@@ -260,6 +314,19 @@ mod tests {
             sum = fold(u32::from(sum) + (u32::from(*byte) << shift));
             sum
         }))
+    }
+
+    #[test]
+    fn both_ways_to_fold_are_remainders() {
+        let edges = (0..64).flat_map(|bit| [1 << bit, u64::MAX << bit, !(1 << bit)]);
+        for sum in edges.flat_map(|edge| [edge - 1, edge, edge.wrapping_add(1), !edge]) {
+            let remainder = match (sum, sum % 0xffff) {
+                (1.., 0) => 0xffff,
+                (_, remainder) => remainder,
+            };
+            assert_eq!(u64::from(fold(sum)), remainder, "{sum:#x}");
+            assert_eq!(u64::from(fold32(halve(sum))), remainder, "{sum:#x}");
+        }
     }
 
     /// The shapes of number on which folding and carrying could go wrong.
