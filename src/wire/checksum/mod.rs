@@ -206,13 +206,13 @@ impl Eq for Checksum {}
 /// ```
 #[inline]
 pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
-    !fold32(!checksum as u32 + !old as u32 + new as u32)
+    less(checksum, add16(!old, new))
 }
 
 /// [`update`] for a 32-bit field that sits on a 16-bit boundary.
 #[inline]
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
-    !fold32(add32(!checksum as u32, add32(!old, new)))
+    less(checksum, fold(!old as u64 + new as u64))
 }
 
 /// [`update`] for a run of bytes that was replaced: `old` and `new` are the sums
@@ -248,7 +248,25 @@ pub(super) const fn fold32(sum: u32) -> u16 {
     (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
+/// `checksum - change` in ones' complement: the equation once more, without its
+/// complements (RFC 1624 section 3, equation 4). The borrow comes from where a carry of
+/// equation 3 goes to, so zero stays zero and all ones stay all ones as there.
+#[inline(always)]
+const fn less(checksum: u16, change: u16) -> u16 {
+    // With a borrow the wrapped difference is 1 at least.
+    let (difference, borrow) = checksum.overflowing_sub(change);
+    difference - borrow as u16
+}
+
 /// `a + b` with the carry added back in; zero only for zero and zero.
+#[inline(always)]
+const fn add16(a: u16, b: u16) -> u16 {
+    // With a carry the wrapped sum is 2^16 - 2 at most.
+    let (sum, carry) = a.overflowing_add(b);
+    sum + carry as u16
+}
+
+/// [`add16`] for 32 bits.
 #[inline(always)]
 pub(super) const fn add32(a: u32, b: u32) -> u32 {
     // With a carry the wrapped sum is 2^32 - 2 at most.
