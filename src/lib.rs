@@ -20,6 +20,8 @@
 //! # Ok::<(), zerotcp::wire::BuildError>(())
 //! ```
 //!
+//! The [`cookbook`] has more, task by task.
+//!
 //! **Drive TCP yourself** with [`stack`]: packets in, packets out, time as an argument, no
 //! sockets, threads or clocks. The page of [`stack`] has two hosts that talk. Feature `std`.
 //!
@@ -57,9 +59,13 @@
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![deny(missing_docs, unsafe_code)]
+// This page tells of all features: with fewer, some of its links lead nowhere.
+#![cfg_attr(not(feature = "cli"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "pcap")]
 pub mod capture;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 #[cfg(feature = "std")]
 pub mod device;
 #[cfg(all(feature = "tun", target_os = "linux"))]

@@ -12,7 +12,8 @@
 //!   there are, for captures that were cut and for quotes inside ICMP errors.
 //!
 //! Packets are written by [`TcpBuilder`], [`Ipv4Builder`] and [`Icmpv4Builder`],
-//! or, many alike, by a [`SegmentTemplate`].
+//! or, many alike, by a [`SegmentTemplate`]. The [`cookbook`](crate::cookbook) shows
+//! five whole tasks.
 //!
 //! ```
 //! use std::net::{Ipv4Addr, SocketAddrV4};

@@ -4,9 +4,18 @@
 //! byte order (section 2 (B)), so it is taken over little-endian words, which most
 //! machines load as they are, and swapped once, at the end.
 
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+mod avx512;
+mod kernel;
 mod portable;
+#[cfg(test)]
+mod tests;
 
 use core::net::Ipv4Addr;
+
+pub use kernel::Kernel;
 
 /// Accumulates the ones' complement sum of any slices at any parity (RFC 1071).
 ///
@@ -43,9 +52,21 @@ impl Checksum {
     /// The sum of `data`.
     #[inline]
     pub fn of(data: &[u8]) -> Checksum {
+        // As many bytes are summed before a kernel would have begun.
+        let sum = if data.len() < portable::SHORT {
+            portable::sum_short(data)
+        } else {
+            Kernel::bound().add_up(data)
+        };
+        Checksum::of_bytes(sum, data.len())
+    }
+
+    /// The sum of so many bytes.
+    #[inline]
+    const fn of_bytes(sum: u64, len: usize) -> Checksum {
         Checksum {
-            sum: portable::sum(data),
-            odd: data.len() % 2 == 1,
+            sum,
+            odd: len % 2 == 1,
         }
     }
 
@@ -179,12 +200,7 @@ impl Checksum {
     /// as many as the shorter of the two holds.
     #[inline]
     pub fn copy(dst: &mut [u8], src: &[u8]) -> Checksum {
-        let len = dst.len().min(src.len());
-        let src = &src[..len];
-        // Summed first: the sum then waits for no store, and the copy for no cache.
-        let sum = Checksum::of(src);
-        dst[..len].copy_from_slice(src);
-        sum
+        Kernel::bound().copy(dst, src)
     }
 }
 
@@ -272,174 +288,4 @@ pub(super) const fn add32(a: u32, b: u32) -> u32 {
     // With a carry the wrapped sum is 2^32 - 2 at most.
     let (sum, carry) = a.overflowing_add(b);
     sum + carry as u32
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// RFC 1071 section 4.1, word by word.
-    fn reference(data: &[u8]) -> u16 {
-        let mut sum = 0u32;
-        for pair in data.chunks(2) {
-            let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]);
-            sum += u32::from(word);
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        sum as u16
-    }
-
-    fn noise(len: usize) -> Vec<u8> {
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        (0..len)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 32) as u8
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_length_and_alignment_agrees_with_the_reference() {
-        const MOST: usize = 4096;
-        for data in [noise(MOST + 64), vec![0xff; MOST + 64], vec![0; MOST + 64]] {
-            for start in 0..64 {
-                // Every length at a few places, short ones at all.
-                let most = if start % 21 == 0 { MOST } else { 300 };
-                let data = &data[start..start + most];
-                let mut sums = prefix_sums(data);
-                assert_eq!(
-                    sums.by_ref().take(200).last(),
-                    Some(reference(&data[..199]))
-                );
-                for (len, sum) in prefix_sums(data).enumerate() {
-                    assert_eq!(Checksum::of(&data[..len]).sum(), sum, "{start}+{len}");
-                }
-            }
-        }
-    }
-
-    /// What `reference` gives for each prefix of `data`, the empty one first.
-    fn prefix_sums(data: &[u8]) -> impl Iterator<Item = u16> {
-        let fold = |sum: u32| ((sum & 0xffff) + (sum >> 16)) as u16;
-        let mut sum = 0u16;
-        core::iter::once(0).chain(data.iter().enumerate().map(move |(at, byte)| {
-            let shift = if at % 2 == 0 { 8 } else { 0 };
-            sum = fold(u32::from(sum) + (u32::from(*byte) << shift));
-            sum
-        }))
-    }
-
-    #[test]
-    fn both_ways_to_fold_are_remainders() {
-        let edges = (0..64).flat_map(|bit| [1 << bit, u64::MAX << bit, !(1 << bit)]);
-        for sum in edges.flat_map(|edge| [edge - 1, edge, edge.wrapping_add(1), !edge]) {
-            let remainder = match (sum, sum % 0xffff) {
-                (1.., 0) => 0xffff,
-                (_, remainder) => remainder,
-            };
-            assert_eq!(u64::from(fold(sum)), remainder, "{sum:#x}");
-            assert_eq!(u64::from(fold32(halve(sum))), remainder, "{sum:#x}");
-        }
-    }
-
-    /// The shapes of number on which folding and carrying could go wrong.
-    #[test]
-    fn carries_come_back_in_at_the_bottom() {
-        let edges = [
-            0,
-            1,
-            0xffff,
-            0x1_0000,
-            0xffff_ffff,
-            1 << 32,
-            1 << 63,
-            u64::MAX - 1,
-            u64::MAX,
-        ];
-        for a in edges {
-            for b in edges {
-                let bytes = [a.to_le_bytes(), b.to_le_bytes()].concat();
-                let apart = Checksum::of(&bytes[..8]).combine(Checksum::of(&bytes[8..]));
-                assert_eq!(apart.sum(), reference(&bytes), "{a:#x} {b:#x}");
-                assert_eq!(
-                    Checksum::of(&bytes).sum(),
-                    reference(&bytes),
-                    "{a:#x} {b:#x}"
-                );
-                let words = [a as u32, (a >> 32) as u32, b as u32, (b >> 32) as u32];
-                let bytes = words.map(u32::to_be_bytes).concat();
-                assert_eq!(
-                    Checksum::of_fields(words).sum(),
-                    reference(&bytes),
-                    "{words:x?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn lanes_do_not_overflow_on_a_long_run_of_ones() {
-        let data = vec![0xff; 16 << 20];
-        assert_eq!(Checksum::of(&data).sum(), 0xffff);
-    }
-
-    #[test]
-    fn the_pseudo_header_is_the_sum_of_its_bytes() {
-        let bytes = [192, 168, 0, 1, 10, 255, 255, 254, 0, 6, 0x12, 0x34];
-        let sum = Checksum::pseudo_header(
-            [192, 168, 0, 1].into(),
-            [10, 255, 255, 254].into(),
-            6,
-            0x1234,
-        );
-        assert_eq!(sum.sum(), reference(&bytes));
-    }
-
-    proptest! {
-        #[test]
-        fn any_cut_gives_the_same_sum(
-            data in proptest::collection::vec(any::<u8>(), 0..700),
-            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
-        ) {
-            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(data.len() + 1)).collect();
-            cuts.sort_unstable();
-            let mut sum = Checksum::new();
-            let mut start = 0;
-            for cut in cuts.into_iter().chain([data.len()]) {
-                sum.add(&data[start..cut]);
-                start = cut;
-            }
-            prop_assert_eq!(sum.sum(), reference(&data));
-        }
-
-        #[test]
-        fn an_update_is_a_recomputation(
-            mut data in proptest::collection::vec(any::<u8>(), 2..80),
-            at in any::<prop::sample::Index>(),
-            new in any::<u16>(),
-        ) {
-            // A message that is all zeros has two representations of its sum.
-            data[0] |= 1;
-            let at = at.index(data.len() / 2) * 2;
-            prop_assume!(at != 0 && at + 1 < data.len());
-            let before = Checksum::of(&data).finish();
-            let old = u16::from_be_bytes([data[at], data[at + 1]]);
-            data[at..at + 2].copy_from_slice(&new.to_be_bytes());
-            prop_assert_eq!(update(before, old, new), Checksum::of(&data).finish());
-        }
-
-        #[test]
-        fn copying_sums_what_it_copies(data in proptest::collection::vec(any::<u8>(), 0..300), room in 0..300usize) {
-            let mut to = vec![0; room];
-            let sum = Checksum::copy(&mut to, &data);
-            let len = room.min(data.len());
-            prop_assert_eq!(&to[..len], &data[..len]);
-            prop_assert_eq!(sum, Checksum::of(&data[..len]));
-        }
-    }
 }

@@ -4,24 +4,45 @@
 //! added back in at the bottom, folds to that of their 16-bit words (RFC 1071
 //! section 2 (C)). One addition then takes eight bytes and needs no widening.
 
-/// Words from which on they are summed out of line. For fewer it is a handful of
-/// instructions, and for a length known at compile time one addition a word.
-const MANY: usize = 8;
+/// Words that are taken as a block, with a chain of carries of their own.
+const BLOCK: usize = 16;
+
+/// Bytes from which on there is a block. Of fewer words than a block each bit of their count
+/// is one branch, and for a length known at compile time a word is one addition.
+pub(super) const SHORT: usize = 8 * BLOCK;
 
 /// The sum of 16-bit little-endian words, a last odd byte padded with zero, as a
 /// ones' complement sum modulo 2^64 - 1. It is zero only where all bytes are.
-#[inline(always)]
 pub(super) fn sum(data: &[u8]) -> u64 {
+    if data.len() < SHORT {
+        return sum_short(data);
+    }
+    let (words, tail) = data.as_chunks::<8>();
+    let (blocks, rest) = words.as_chunks::<BLOCK>();
+    // Each block's chain of carries starts anew, so that neighbours overlap in the
+    // machine.
+    let sum = blocks
+        .iter()
+        .fold(0, |sum, block| add(sum, chain(0, block)));
+    add(few(sum, rest), below_8(tail))
+}
+
+/// [`sum`] of fewer than [`SHORT`] bytes.
+#[inline(always)]
+pub(super) fn sum_short(data: &[u8]) -> u64 {
     let Some(last) = data.last_chunk::<8>() else {
         return below_8(data);
     };
     let (words, _) = data.as_chunks::<8>();
-    let sum = if words.len() < MANY {
-        few(0, words)
-    } else {
-        many(words)
-    };
-    add(sum, tail(last, data.len()))
+    add(few(0, words), tail(last, data.len()))
+}
+
+/// [`sum`] of `src`, which is copied to `dst`; their lengths are equal.
+pub(super) fn copy(dst: &mut [u8], src: &[u8]) -> u64 {
+    // Summed first: the sum then waits for no store, and the copy for no cache.
+    let sum = sum(src);
+    dst.copy_from_slice(src);
+    sum
 }
 
 /// `a + b` with the carry added back in. All ones and zero are both zero here; only
@@ -33,24 +54,13 @@ pub(super) const fn add(a: u64, b: u64) -> u64 {
     sum + carry as u64
 }
 
-#[inline(never)]
-fn many(words: &[[u8; 8]]) -> u64 {
-    let (blocks, mut rest) = words.as_chunks::<{ 2 * MANY }>();
-    // Each block's chain of carries starts anew, so that neighbours overlap in the
-    // machine.
-    let mut sum = blocks
-        .iter()
-        .fold(0, |sum, block| add(sum, chain(0, block)));
-    if let Some((half, words)) = rest.split_first_chunk::<MANY>() {
-        sum = chain(sum, half);
-        rest = words;
-    }
-    few(sum, rest)
-}
-
-/// Adds fewer than [`MANY`] words: each bit of their count is one branch.
+/// Adds fewer words than a [`BLOCK`].
 #[inline(always)]
 fn few(mut sum: u64, mut words: &[[u8; 8]]) -> u64 {
+    if let Some((eight, rest)) = words.split_first_chunk::<8>() {
+        sum = chain(sum, eight);
+        words = rest;
+    }
     if let Some((four, rest)) = words.split_first_chunk::<4>() {
         sum = chain(sum, four);
         words = rest;

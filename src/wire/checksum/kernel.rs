@@ -1,0 +1,175 @@
+//! Which code takes long sums: the best that the machine runs, found out once.
+
+use core::fmt;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::{Checksum, portable};
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+use super::{avx2, avx512};
+
+/// Whether the machine has all of the features: asked at run time where `std` can ask.
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+macro_rules! has {
+    ($($feature:tt)*) => {{
+        #[cfg(feature = "std")]
+        { true $(&& std::arch::is_x86_feature_detected!($feature))* }
+        #[cfg(not(feature = "std"))]
+        { cfg!(all($(target_feature = $feature),*)) }
+    }};
+}
+
+/// A way to take the sum of many bytes.
+///
+/// There is one only where this machine can run it, so that using it needs no care.
+/// [`Checksum`], and with it all parsing and building, uses the best one; the others are
+/// for tests and benches, which want to compare them or to name one.
+///
+/// Without the feature `std` nobody can ask the machine, and a kernel or firmware may not
+/// want vector registers touched: then what the target was compiled for counts
+/// (`-C target-cpu=native`).
+///
+/// ```
+/// use zerotcp::wire::checksum::{Checksum, Kernel};
+///
+/// let data = [0x5a; 1480];
+/// for kernel in Kernel::available() {
+///     assert_eq!(kernel.sum(&data), Checksum::of(&data), "{}", kernel.name());
+/// }
+/// assert_eq!(Kernel::named("abacus"), None);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    /// One of [`CODES`] that this machine can run.
+    code: &'static Code,
+}
+
+/// The code of a kernel.
+struct Code {
+    name: &'static str,
+    /// Whether this machine can run the other two.
+    is_available: fn() -> bool,
+    /// As [`portable::sum`].
+    sum: unsafe fn(&[u8]) -> u64,
+    /// As [`portable::copy`].
+    copy: unsafe fn(&mut [u8], &[u8]) -> u64,
+}
+
+static PORTABLE: Code = Code {
+    name: "portable",
+    is_available: || true,
+    sum: portable::sum,
+    copy: portable::copy,
+};
+
+/// From the one that runs anywhere to the one that is best where it runs. A target without
+/// SSE2 keeps all vector registers to itself.
+static CODES: &[&Code] = &[
+    &PORTABLE,
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &Code {
+        name: "avx2",
+        is_available: || has!("avx2"),
+        sum: avx2::sum,
+        copy: avx2::copy,
+    },
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &Code {
+        name: "avx512",
+        is_available: || has!("avx512f" "avx512bw" "avx512vnni" "bmi2"),
+        sum: avx512::sum,
+        copy: avx512::copy,
+    },
+];
+
+/// The code of the kernel in use; null until one has been chosen. Two threads that choose at
+/// once choose the same.
+static BOUND: AtomicPtr<Code> = AtomicPtr::new(ptr::null_mut());
+
+impl Kernel {
+    /// The kernels that this machine can run, the portable one first and the best last.
+    pub fn available() -> impl DoubleEndedIterator<Item = Kernel> {
+        let codes = CODES.iter().filter(|code| (code.is_available)());
+        codes.map(|code| Kernel { code })
+    }
+
+    /// The kernel of that name, if this machine can run it: `portable`, `avx2`, `avx512`.
+    pub fn named(name: &str) -> Option<Kernel> {
+        Kernel::available().find(|kernel| kernel.name() == name)
+    }
+
+    /// The name, as [`named`](Kernel::named) takes it.
+    pub const fn name(self) -> &'static str {
+        self.code.name
+    }
+
+    /// The kernel in use: the best one, unless another was bound.
+    #[inline]
+    pub fn bound() -> Kernel {
+        // SAFETY: what is stored there, if anything, came out of a shared reference to a
+        // static, in `bind`; codes never change, so there is no order to keep.
+        #[allow(unsafe_code)]
+        match unsafe { BOUND.load(Ordering::Relaxed).as_ref() } {
+            Some(code) => Kernel { code },
+            None => Kernel::bind_best(),
+        }
+    }
+
+    /// Makes this the kernel in use, in the whole process: for tests and benches.
+    pub fn bind(self) {
+        BOUND.store(ptr::from_ref(self.code).cast_mut(), Ordering::Relaxed);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bind_best() -> Kernel {
+        let best = Kernel::available().next_back();
+        let best = best.unwrap_or(Kernel { code: &PORTABLE });
+        best.bind();
+        best
+    }
+
+    /// The sum of `data`, by this kernel.
+    #[inline]
+    pub fn sum(self, data: &[u8]) -> Checksum {
+        Checksum::of_bytes(self.add_up(data), data.len())
+    }
+
+    /// Copies `src` to the start of `dst`, as many bytes as the shorter of the two holds,
+    /// and returns their sum, by this kernel.
+    #[inline]
+    pub fn copy(self, dst: &mut [u8], src: &[u8]) -> Checksum {
+        let len = dst.len().min(src.len());
+        let (dst, src) = (&mut dst[..len], &src[..len]);
+        // SAFETY: a kernel is made only of a code that is available.
+        #[allow(unsafe_code)]
+        let sum = unsafe { (self.code.copy)(dst, src) };
+        Checksum::of_bytes(sum, len)
+    }
+
+    /// As [`portable::sum`].
+    #[inline]
+    pub(super) fn add_up(self, data: &[u8]) -> u64 {
+        // SAFETY: a kernel is made only of a code that is available.
+        #[allow(unsafe_code)]
+        unsafe {
+            (self.code.sum)(data)
+        }
+    }
+}
+
+/// The same code.
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Kernel) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Kernel {}
+
+/// By its name.
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kernel").field(&self.name()).finish()
+    }
+}
