@@ -1,3 +1,4 @@
+use core::mem;
 use core::net::Ipv4Addr;
 use core::ops::Deref;
 
@@ -178,10 +179,8 @@ impl<'a> Ipv4PacketMut<'a> {
 
     #[inline]
     fn set_dscp_ecn(&mut self, value: u8) {
-        let high = self.header.version_ihl;
-        let old = [high, self.header.dscp_ecn];
-        self.header.dscp_ecn = value;
-        patch(&mut self.header.checksum, old, [high, value]);
+        let old = mem::replace(&mut self.header.dscp_ecn, value);
+        patch(&mut self.header.checksum, [0, old], [0, value]);
     }
 
     /// Sets the total length, in bytes; the payload grows into, or leaves to, what
@@ -284,22 +283,17 @@ impl<'a> Ipv4PacketMut<'a> {
     /// Sets the time to live, in hops.
     #[inline]
     pub fn set_ttl(&mut self, ttl: u8) {
-        self.set_ttl_protocol([ttl, self.header.protocol]);
+        let old = mem::replace(&mut self.header.ttl, ttl);
+        patch(&mut self.header.checksum, [old, 0], [ttl, 0]);
     }
 
     /// Sets the protocol. Nothing inside is patched: what is inside is now to be
     /// read as something else.
     #[inline]
     pub fn set_protocol(&mut self, protocol: IpProtocol) {
-        self.set_ttl_protocol([self.header.ttl, protocol.0]);
+        let old = mem::replace(&mut self.header.protocol, protocol.0);
+        patch(&mut self.header.checksum, [0, old], [0, protocol.0]);
         self.settle();
-    }
-
-    #[inline]
-    fn set_ttl_protocol(&mut self, new: [u8; 2]) {
-        let old = [self.header.ttl, self.header.protocol];
-        [self.header.ttl, self.header.protocol] = new;
-        patch(&mut self.header.checksum, old, new);
     }
 
     /// Sets the header checksum as it is, right or wrong: for making broken packets.
@@ -311,17 +305,15 @@ impl<'a> Ipv4PacketMut<'a> {
     /// Sets the source address.
     #[inline]
     pub fn set_src(&mut self, src: Ipv4Addr) {
-        let (old, new) = (self.header.src, src.octets());
-        self.header.src = new;
-        self.patch_address(old, new);
+        let old = mem::replace(&mut self.header.src, src.octets());
+        self.patch_address(old, src.octets());
     }
 
     /// Sets the destination address.
     #[inline]
     pub fn set_dst(&mut self, dst: Ipv4Addr) {
-        let (old, new) = (self.header.dst, dst.octets());
-        self.header.dst = new;
-        self.patch_address(old, new);
+        let old = mem::replace(&mut self.header.dst, dst.octets());
+        self.patch_address(old, dst.octets());
     }
 
     /// Replaces the options' bytes. The header keeps its length: `options` is padded with
@@ -621,8 +613,9 @@ fn put32(field: &mut U32, checksum: &mut U16, value: u32) {
     *field = value;
 }
 
-/// Patches a checksum for a word that has changed. Everything is taken as it lies in
-/// memory: the order of bytes does not matter to a sum (RFC 1071 section 2 (B)).
+/// Patches a checksum for a word that has changed; a byte of it that has not may be left
+/// zero in both, since it cancels out. Everything is taken as it lies in memory: the order
+/// of bytes does not matter to a sum (RFC 1071 section 2 (B)).
 #[inline(always)]
 fn patch(checksum: &mut U16, old: [u8; 2], new: [u8; 2]) {
     let [sum, old, new] = [checksum.to_bytes(), old, new].map(u16::from_ne_bytes);
