@@ -5,12 +5,12 @@ use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::checksum::Checksum;
+use super::headers::{HEADERS_LEN, Headers, SegmentFields, options_len, room};
 use super::icmpv4::{Icmpv4Header, Icmpv4Message, Icmpv4Type};
 use super::ipv4::{IpProtocol, Ipv4Header};
 use super::options::TcpOption;
 use super::seq::SeqNumber;
-use super::tcp::TcpFlags;
-use super::template::{SegmentFields, Start, fault};
+use super::tcp::{TcpFlags, TcpHeader};
 
 /// Why a packet could not be written. Nothing of the buffer has been changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +81,13 @@ impl core::error::Error for BuildError {}
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Ipv4Builder<'a> {
-    pub(super) src: Ipv4Addr,
-    pub(super) dst: Ipv4Addr,
-    pub(super) protocol: IpProtocol,
-    pub(super) dscp_ecn: u8,
+    src: Ipv4Addr,
+    dst: Ipv4Addr,
+    protocol: IpProtocol,
+    dscp_ecn: u8,
     identification: u16,
-    pub(super) flags_offset: u16,
-    pub(super) ttl: u8,
+    flags_offset: u16,
+    ttl: u8,
     options: &'a [u8],
 }
 
@@ -188,9 +188,9 @@ impl<'a> Ipv4Builder<'a> {
         let (header_room, payload) = packet.split_at_mut_checked(header_len)?;
         let (header, options) = Ipv4Header::mut_from_prefix(header_room).ok()?;
 
-        let version_ihl = 0x40 | (header_len / 4) as u8; // 60 / 4 = 15 at most
+        let start = self.header();
         let mut sum = Checksum::of_fields([
-            u16::from_be_bytes([version_ihl, self.dscp_ecn]).into(),
+            u16::from_be_bytes([start.version_ihl, self.dscp_ecn]).into(),
             total_length.into(),
             self.identification.into(),
             self.flags_offset.into(),
@@ -205,18 +205,30 @@ impl<'a> Ipv4Builder<'a> {
             sum = sum.combine(Checksum::of(options));
         }
         *header = Ipv4Header {
-            version_ihl,
-            dscp_ecn: self.dscp_ecn,
             total_length: U16::new(total_length),
             identification: U16::new(self.identification),
+            checksum: U16::new(sum.finish()),
+            ..start
+        };
+        Some(payload)
+    }
+
+    /// The header without what is of each packet: total length, identification, checksum.
+    #[inline(always)]
+    pub(super) fn header(&self) -> Ipv4Header {
+        Ipv4Header {
+            // Callers have bounded it to 60 / 4 = 15 words, or write nothing.
+            version_ihl: 0x40 | (self.header_len() / 4) as u8,
+            dscp_ecn: self.dscp_ecn,
+            total_length: U16::ZERO,
+            identification: U16::ZERO,
             flags_offset: U16::new(self.flags_offset),
             ttl: self.ttl,
             protocol: self.protocol.0,
-            checksum: U16::new(sum.finish()),
+            checksum: U16::ZERO,
             src: self.src.octets(),
             dst: self.dst.octets(),
-        };
-        Some(payload)
+        }
     }
 
     /// In bytes, options padded to whole words.
@@ -372,7 +384,7 @@ impl<'a> TcpBuilder<'a> {
             window: self.window,
             urgent: self.urgent,
         };
-        Start::new(&self.ip, self.src_port, self.dst_port)
+        Headers::new(self.ip.header(), self.src_port, self.dst_port)
             .write(
                 buffer,
                 &fields,
@@ -443,75 +455,38 @@ impl<'a> Icmpv4Builder<'a> {
     }
 }
 
-/// The first bytes of `buffer` that a packet takes, 65,535 at most.
-#[inline(always)]
-pub(super) fn room(buffer: &mut [u8], header_len: usize, payload_len: usize) -> Option<&mut [u8]> {
-    let needed = header_len.saturating_add(payload_len);
-    if needed > usize::from(u16::MAX) {
-        return None;
+/// Why a packet with a segment did not get into a buffer of `found` bytes.
+#[cold]
+#[inline(never)]
+pub(super) fn fault(
+    found: usize,
+    ip_options_len: usize,
+    options: &[TcpOption<'_>],
+    payload_len: usize,
+) -> BuildError {
+    if ip_options_len > Ipv4Header::MAX_OPTIONS {
+        return BuildError::Options {
+            found: ip_options_len,
+        };
     }
-    buffer.get_mut(..needed)
+    let options_len = options_len(options);
+    if options_len > TcpHeader::MAX_OPTIONS {
+        let found = options
+            .iter()
+            .fold(0usize, |len, option| len.saturating_add(option.len()));
+        return BuildError::Options { found };
+    }
+    let headers_len = HEADERS_LEN + ip_options_len.next_multiple_of(4) + options_len;
+    no_room(found, headers_len.saturating_add(payload_len))
 }
 
 /// Why [`room`] found none for `needed` bytes in a buffer of `found`.
 #[cold]
-pub(super) fn no_room(found: usize, needed: usize) -> BuildError {
+fn no_room(found: usize, needed: usize) -> BuildError {
     if needed > usize::from(u16::MAX) {
         return BuildError::TooLong { found: needed };
     }
     BuildError::Buffer { needed, found }
-}
-
-/// Bytes that options take, in whole words.
-#[inline(always)]
-pub(super) fn options_len(options: &[TcpOption<'_>]) -> usize {
-    let len = options
-        .iter()
-        .fold(0usize, |len, option| len.saturating_add(option.len()));
-    // What overflows is too long in any case.
-    len.checked_next_multiple_of(4).unwrap_or(len)
-}
-
-/// The error for options that [`options_len`] found too long.
-#[cold]
-pub(super) fn too_many(options: &[TcpOption<'_>]) -> BuildError {
-    let mut found = 0usize;
-    for option in options {
-        found = found.saturating_add(option.len());
-    }
-    BuildError::Options { found }
-}
-
-/// Writes options one after the other and gives their sum. What they leave of the last
-/// word of `out` is zero (MUST-69); `out` has room for them all.
-#[inline(always)]
-pub(super) fn emit_options(options: &[TcpOption<'_>], mut out: &mut [u8]) -> Checksum {
-    use TcpOption::{NoOperation, Timestamps};
-
-    // The layout that RFC 7323 appendix A recommends: what nearly every segment of
-    // an established connection carries.
-    if let [
-        first @ NoOperation,
-        second @ NoOperation,
-        times @ Timestamps { .. },
-    ] = options
-    {
-        let padding = first.emit(&mut out).combine(second.emit(&mut out));
-        return padding.combine(times.emit(&mut out));
-    }
-    emit_any(options, out)
-}
-
-#[inline(never)]
-fn emit_any(options: &[TcpOption<'_>], mut out: &mut [u8]) -> Checksum {
-    if let Some(last) = out.last_chunk_mut::<4>() {
-        *last = [0; 4];
-    }
-    let mut sum = Checksum::new();
-    for option in options {
-        sum = sum.combine(option.emit(&mut out));
-    }
-    sum.padded()
 }
 
 const fn with_bit(field: u16, bit: u16, set: bool) -> u16 {

@@ -5,9 +5,10 @@ use core::ops::Deref;
 use zerocopy::FromBytes;
 use zerocopy::network_endian::{U16, U32};
 
-use super::build::{BuildError, emit_options};
+use super::build::BuildError;
 use super::checksum::{Checksum, update, update_sum, update32};
 use super::error::ParseError;
+use super::headers::emit_options;
 use super::ipv4::{IpProtocol, Ipv4Header, Ipv4Packet};
 use super::options::{TcpOption, TcpOptions};
 use super::seq::SeqNumber;
