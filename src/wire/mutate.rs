@@ -630,3 +630,6 @@ fn patch32(checksum: &mut U16, old: [u8; 4], new: [u8; 4]) {
     let [old, new] = [old, new].map(u32::from_ne_bytes);
     *checksum = U16::from_bytes(update32(sum, old, new).to_ne_bytes());
 }
+
+#[cfg(test)]
+mod tests;
