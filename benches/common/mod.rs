@@ -2,8 +2,22 @@
 //!
 //! Every contender of a [`Contest`] writes its answer to an output of its own. Before
 //! anything is timed, each runs once and the outputs are compared. Then criterion times
-//! them one after the other, and our own measurement takes them pair by pair, short
-//! batches of ours and theirs in turn: a machine that drifts drifts for both.
+//! them one after the other, and in between our own measurement takes them pair by pair,
+//! short batches of ours and theirs in turn: a machine that drifts drifts for both.
+//!
+//! What that measurement finds is printed after criterion's figures, in lines that
+//! `benches/report` makes pictures and tables of:
+//!
+//! ```text
+//! MACHINE <processor>, <n> cores, rustc <version>
+//! BYTES <bench>/<case> <n>              length of what is worked on, where that says something
+//! TIME <bench>/<case> <who> <ns>        nanoseconds a packet (or buffer); ours is the first line
+//! RATIO <bench>/<case> <against> <x>    the rival's time by ours: above 1, ours is quicker
+//! ```
+//!
+//! No name has a space. `limit` and `limit-*` are physical limits, `zerotcp-*` other ways of
+//! ours. Times are medians over all batches, ratios over pairs of batches, so that a ratio is
+//! surer than the quotient of two times.
 
 // Each bench is a crate of its own and uses a part of this.
 #![allow(dead_code)]
@@ -11,22 +25,24 @@
 use std::fmt::Debug;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::process::Command;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use criterion::{Criterion, Throughput};
 
 use zerotcp::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpOption};
 
-/// Pairs of batches behind a ratio.
+/// Pairs of batches behind a ratio, at least, and batches behind a rival's time.
 const PAIRS: usize = 400;
 /// What a batch lasts, about: long against the clock's resolution, short against drift.
 const BATCH: Duration = Duration::from_micros(20);
 
-/// Runs the contests of one bench and prints their ratios at the end.
+/// Runs the contests of one bench and prints what they have shown at the end.
 pub struct Bench {
     name: &'static str,
     criterion: Criterion,
-    ratios: Vec<String>,
+    lines: Vec<String>,
 }
 
 impl Bench {
@@ -41,40 +57,75 @@ impl Bench {
         Bench {
             name,
             criterion,
-            ratios: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
     /// Runs `contest`, unless the command line's filter leaves it out.
     pub fn run<O: PartialEq + Debug>(&mut self, mut contest: Contest<'_, O>) {
         contest.check();
-        let mut chosen = false;
+        let contenders = contest.contenders.len();
         let mut group = self
             .criterion
             .benchmark_group(format!("{}/{}", self.name, contest.case));
         group.throughput(contest.throughput.clone());
-        for contender in &mut contest.contenders {
-            group.bench_function(contender.name, |bencher| {
+        for index in 0..contenders {
+            let contender = &mut contest.contenders[index];
+            let mut chosen = false;
+            group.bench_function(contender.name.clone(), |bencher| {
                 chosen = true;
                 bencher.iter_custom(|count| contender.time(count));
             });
-        }
-        group.finish();
-        if chosen && !is_test() {
-            let id = format!("{}/{}", self.name, contest.case);
-            for (rival, ratio) in contest.ratios() {
-                self.ratios.push(format!("RATIO {id} {rival} {ratio:.2}"));
+            // In between, so that what else the machine does for a while is not all there is.
+            if chosen && !is_test() {
+                contest.meet(PAIRS.div_ceil(contenders));
             }
         }
+        group.finish();
+        self.lines.extend(contest.lines(self.name));
     }
 
-    /// Prints what has been found: how many times as fast as each rival ours is.
+    /// Prints what has been found.
     pub fn finish(self) {
         self.criterion.final_summary();
-        for line in self.ratios {
+        if !self.lines.is_empty() {
+            println!("{}", machine());
+        }
+        for line in self.lines {
             println!("{line}");
         }
     }
+}
+
+/// The processor as Linux calls it, and the compiler on the path. Virtual machines hide a
+/// processor's name, but not its family, model and widest vectors.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name| {
+        let mut fields = info.lines().filter_map(|line| line.split_once(':'));
+        fields.find_map(|(key, value)| (key.trim_end() == name).then_some(value.trim()))
+    };
+    let mut processor = field("model name")
+        .unwrap_or("unknown processor")
+        .to_owned();
+    if let (Some(family), Some(model)) = (field("cpu family"), field("model")) {
+        processor += &format!(" (family {family}, model {model})");
+    }
+    let vectors = [
+        ("avx512_vnni", "AVX-512 with VNNI"),
+        ("avx512bw", "AVX-512"),
+        ("avx2", "AVX2"),
+    ];
+    let has = |flag| field("flags").is_some_and(|flags| flags.split(' ').any(|has| has == flag));
+    if let Some((_, vectors)) = vectors.into_iter().find(|(flag, _)| has(*flag)) {
+        processor += &format!(", {vectors}");
+    }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let rustc = Command::new("rustc").arg("--version").output().ok();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let rustc = rustc.as_deref().and_then(|text| text.split(' ').nth(1));
+    let rustc = rustc.unwrap_or("of unknown version");
+    format!("MACHINE {processor}, {cores} cores, rustc {rustc}")
 }
 
 /// Criterion's rule: it only measures where cargo says `--bench`.
@@ -91,12 +142,16 @@ pub struct Contest<'a, O> {
 }
 
 struct Contender<'a, O> {
-    name: &'static str,
+    name: String,
     /// Whether it gives the answer; a limit only touches the same bytes.
     answers: bool,
     output: O,
     /// Does the work so many times.
     work: Box<Work<'a, O>>,
+    /// Seconds for one piece of work, by all batches.
+    times: Vec<f64>,
+    /// Those by ours, pair by pair.
+    ratios: Vec<f64>,
 }
 
 type Work<'a, O> = dyn FnMut(u64, &mut O) + 'a;
@@ -112,20 +167,32 @@ impl<'a, O: PartialEq + Debug> Contest<'a, O> {
 
     /// Enters a contender that gives the answer, in `output`; the first one is ours.
     #[must_use]
-    pub fn enter(self, name: &'static str, output: O, work: impl FnMut(&mut O) + 'a) -> Self {
-        self.add(name, true, output, work)
+    pub fn enter(self, name: impl Into<String>, output: O, work: impl FnMut(&mut O) + 'a) -> Self {
+        self.add(name.into(), true, output, work)
     }
 
     /// Enters the physical limit: as many loads and stores, and no more thought than
     /// it takes to keep them.
     #[must_use]
     pub fn limit(self, output: O, work: impl FnMut(&mut O) + 'a) -> Self {
-        self.add("limit", false, output, work)
+        self.limit_named("limit", output, work)
+    }
+
+    /// Enters a limit beside others, such as that of wider vectors; its name starts with
+    /// `limit`.
+    #[must_use]
+    pub fn limit_named(
+        self,
+        name: impl Into<String>,
+        output: O,
+        work: impl FnMut(&mut O) + 'a,
+    ) -> Self {
+        self.add(name.into(), false, output, work)
     }
 
     fn add(
         mut self,
-        name: &'static str,
+        name: String,
         answers: bool,
         output: O,
         mut work: impl FnMut(&mut O) + 'a,
@@ -141,6 +208,8 @@ impl<'a, O: PartialEq + Debug> Contest<'a, O> {
             answers,
             output,
             work,
+            times: Vec::new(),
+            ratios: Vec::new(),
         });
         self
     }
@@ -151,31 +220,61 @@ impl<'a, O: PartialEq + Debug> Contest<'a, O> {
             contender.time(1);
         }
         let (ours, rivals) = self.contenders.split_first().expect("ours is entered");
+        assert!(!rivals.is_empty(), "{} has no rivals", self.case);
         for rival in rivals.iter().filter(|rival| rival.answers) {
             assert_eq!(ours.output, rival.output, "{} {}", self.case, rival.name);
         }
     }
 
-    /// For each rival the median over [`PAIRS`] of its time by ours.
-    fn ratios(&mut self) -> Vec<(&'static str, f64)> {
+    /// Lets ours meet each rival in so many pairs of batches. All rivals take their turn
+    /// in each round, so that their times are from the same while.
+    fn meet(&mut self, rounds: usize) {
         let (ours, rivals) = self.contenders.split_first_mut().expect("ours is entered");
         let our_count = ours.batch();
-        let mut found = Vec::new();
-        for rival in rivals {
-            let count = rival.batch();
-            let mut ratios: Vec<f64> = (0..PAIRS)
-                .map(|pair| {
-                    // Who goes first alternates too.
-                    let early = (pair % 2 == 0).then(|| rival.seconds(count));
-                    let ours = ours.seconds(our_count);
-                    early.unwrap_or_else(|| rival.seconds(count)) / ours
-                })
-                .collect();
-            ratios.sort_by(f64::total_cmp);
-            found.push((rival.name, ratios[PAIRS / 2]));
+        let counts: Vec<_> = rivals.iter_mut().map(Contender::batch).collect();
+        for round in 0..rounds {
+            for (rival, count) in rivals.iter_mut().zip(&counts) {
+                // Who goes first alternates too.
+                let early = (round % 2 == 0).then(|| rival.seconds(*count));
+                let our_time = ours.seconds(our_count);
+                let time = early.unwrap_or_else(|| rival.seconds(*count));
+                ours.times.push(our_time);
+                rival.times.push(time);
+                rival.ratios.push(time / our_time);
+            }
         }
-        found
     }
+
+    /// What the meetings have shown, as lines of the bench called `bench`; none, if there
+    /// were none.
+    fn lines(&mut self, bench: &str) -> Vec<String> {
+        let id = format!("{bench}/{}", self.case);
+        let (pieces, bytes) = match self.throughput {
+            Throughput::Bytes(bytes) | Throughput::BytesDecimal(bytes) => (1, Some(bytes)),
+            Throughput::Bits(bits) => (1, Some(bits / 8)),
+            Throughput::Elements(pieces) => (pieces, None),
+            Throughput::ElementsAndBytes { elements, bytes } => (elements, Some(bytes / elements)),
+        };
+        let (mut times, mut ratios) = (Vec::new(), Vec::new());
+        for contender in &mut self.contenders {
+            let name = &contender.name;
+            if let Some(seconds) = median(&mut contender.times) {
+                let nanos = seconds * 1e9 / pieces as f64;
+                times.push(format!("TIME {id} {name} {nanos:.3}"));
+            }
+            if let Some(ratio) = median(&mut contender.ratios) {
+                ratios.push(format!("RATIO {id} {name} {ratio:.2}"));
+            }
+        }
+        let bytes = bytes.filter(|_| !times.is_empty());
+        let bytes = bytes.map(|bytes| format!("BYTES {id} {bytes}"));
+        bytes.into_iter().chain(times).chain(ratios).collect()
+    }
+}
+
+fn median(list: &mut [f64]) -> Option<f64> {
+    list.sort_by(f64::total_cmp);
+    list.get(list.len() / 2).copied()
 }
 
 impl<O> Contender<'_, O> {
