@@ -171,11 +171,16 @@ fn store_around(room: &mut [u8], words: [u64; 5], ip_options: &[u8]) {
 /// before it hardly counts.
 #[inline(never)]
 fn copy(text: &mut [u8], first: &[u8], second: &[u8]) -> Checksum {
-    match text.split_at_mut_checked(first.len()) {
-        Some((start, end)) => Checksum::copy(start, first).combine(Checksum::copy(end, second)),
-        // It is as long as both together.
-        None => Checksum::new(),
+    // It is as long as both together.
+    let Some((start, end)) = text.split_at_mut_checked(first.len()) else {
+        return Checksum::new();
+    };
+    let sum = Checksum::copy(start, first);
+    // Mostly there is none: only where a ring buffer wraps around.
+    if second.is_empty() {
+        return sum;
     }
+    sum.combine(Checksum::copy(end, second))
 }
 
 /// The first bytes of `buffer` that a packet takes, 65,535 at most.
