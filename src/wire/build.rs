@@ -1,10 +1,11 @@
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use zerocopy::network_endian::{U16, U32};
+use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::checksum::Checksum;
+use super::headers::{HEADERS_LEN, Headers, SegmentFields, options_len, room};
 use super::icmpv4::{Icmpv4Header, Icmpv4Message, Icmpv4Type};
 use super::ipv4::{IpProtocol, Ipv4Header};
 use super::options::TcpOption;
@@ -187,9 +188,9 @@ impl<'a> Ipv4Builder<'a> {
         let (header_room, payload) = packet.split_at_mut_checked(header_len)?;
         let (header, options) = Ipv4Header::mut_from_prefix(header_room).ok()?;
 
-        let version_ihl = 0x40 | (header_len / 4) as u8; // 60 / 4 = 15 at most
+        let start = self.header();
         let mut sum = Checksum::of_fields([
-            u16::from_be_bytes([version_ihl, self.dscp_ecn]).into(),
+            u16::from_be_bytes([start.version_ihl, self.dscp_ecn]).into(),
             total_length.into(),
             self.identification.into(),
             self.flags_offset.into(),
@@ -204,18 +205,30 @@ impl<'a> Ipv4Builder<'a> {
             sum = sum.combine(Checksum::of(options));
         }
         *header = Ipv4Header {
-            version_ihl,
-            dscp_ecn: self.dscp_ecn,
             total_length: U16::new(total_length),
             identification: U16::new(self.identification),
+            checksum: U16::new(sum.finish()),
+            ..start
+        };
+        Some(payload)
+    }
+
+    /// The header without what is of each packet: total length, identification, checksum.
+    #[inline(always)]
+    pub(super) fn header(&self) -> Ipv4Header {
+        Ipv4Header {
+            // Callers have bounded it to 60 / 4 = 15 words, or write nothing.
+            version_ihl: 0x40 | (self.header_len() / 4) as u8,
+            dscp_ecn: self.dscp_ecn,
+            total_length: U16::ZERO,
+            identification: U16::ZERO,
             flags_offset: U16::new(self.flags_offset),
             ttl: self.ttl,
             protocol: self.protocol.0,
-            checksum: U16::new(sum.finish()),
+            checksum: U16::ZERO,
             src: self.src.octets(),
             dst: self.dst.octets(),
-        };
-        Some(payload)
+        }
     }
 
     /// In bytes, options padded to whole words.
@@ -360,71 +373,26 @@ impl<'a> TcpBuilder<'a> {
     ///
     /// # Errors
     /// [`BuildError::Buffer`], [`BuildError::Options`], [`BuildError::TooLong`].
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, buffer: &mut [u8], payload: &[u8]) -> Result<usize, BuildError> {
         let found = buffer.len();
-        self.emit(buffer, payload)
-            .ok_or_else(|| self.fault(found, payload.len()))
-    }
-
-    /// The packet's length; nothing, and nothing written, where it does not fit.
-    #[inline(always)]
-    fn emit(&self, buffer: &mut [u8], payload: &[u8]) -> Option<usize> {
-        let options_len = options_len(self.options);
-        if options_len > TcpHeader::MAX_OPTIONS {
-            return None;
-        }
-        let header_len = TcpHeader::LEN + options_len;
-        let segment_len = header_len.saturating_add(payload.len());
-        let segment = self.ip.write_header(buffer, segment_len)?;
-
-        let (header, rest) = TcpHeader::mut_from_prefix(segment).ok()?;
-        let (options, text) = rest.split_at_mut_checked(options_len)?;
-        // At most 60 / 4 = 15 words.
-        let offset_flags = ((header_len / 4) as u16) << 12 | self.flags.bits();
-        let mut sum = Checksum::of_fields([
-            // The pseudo-header; `write_header` has bounded the length to 65,535.
-            self.ip.src.to_bits(),
-            self.ip.dst.to_bits(),
-            IpProtocol::TCP.0.into(),
-            segment_len as u32,
-            self.src_port.into(),
-            self.dst_port.into(),
-            self.seq.0,
-            self.ack.0,
-            offset_flags.into(),
-            self.window.into(),
-            self.urgent.into(),
-        ]);
-        if !options.is_empty() {
-            emit_options(self.options, options);
-            sum = sum.combine(Checksum::of(options));
-        }
-        if !payload.is_empty() {
-            sum = sum.combine(Checksum::copy(text, payload));
-        }
-        *header = TcpHeader {
-            src_port: U16::new(self.src_port),
-            dst_port: U16::new(self.dst_port),
-            seq: U32::new(self.seq.0),
-            ack: U32::new(self.ack.0),
-            offset_flags: U16::new(offset_flags),
-            window: U16::new(self.window),
-            checksum: U16::new(sum.finish()),
-            urgent: U16::new(self.urgent),
+        let fields = SegmentFields {
+            identification: self.ip.identification,
+            seq: self.seq,
+            ack: self.ack,
+            flags: self.flags,
+            window: self.window,
+            urgent: self.urgent,
         };
-        Some(self.ip.header_len() + segment_len)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn fault(&self, found: usize, payload_len: usize) -> BuildError {
-        let options_len = options_len(self.options);
-        if options_len > TcpHeader::MAX_OPTIONS {
-            return too_many(self.options);
-        }
-        let segment_len = (TcpHeader::LEN + options_len).saturating_add(payload_len);
-        self.ip.fault(found, segment_len)
+        Headers::new(self.ip.header(), self.src_port, self.dst_port)
+            .write(
+                buffer,
+                &fields,
+                self.ip.options,
+                self.options,
+                [payload, &[]],
+            )
+            .ok_or_else(|| fault(found, self.ip.options.len(), self.options, payload.len()))
     }
 }
 
@@ -487,54 +455,38 @@ impl<'a> Icmpv4Builder<'a> {
     }
 }
 
-/// The first bytes of `buffer` that a packet takes, 65,535 at most.
-#[inline(always)]
-pub(super) fn room(buffer: &mut [u8], header_len: usize, payload_len: usize) -> Option<&mut [u8]> {
-    let needed = header_len.saturating_add(payload_len);
-    if needed > usize::from(u16::MAX) {
-        return None;
+/// Why a packet with a segment did not get into a buffer of `found` bytes.
+#[cold]
+#[inline(never)]
+pub(super) fn fault(
+    found: usize,
+    ip_options_len: usize,
+    options: &[TcpOption<'_>],
+    payload_len: usize,
+) -> BuildError {
+    if ip_options_len > Ipv4Header::MAX_OPTIONS {
+        return BuildError::Options {
+            found: ip_options_len,
+        };
     }
-    buffer.get_mut(..needed)
+    let options_len = options_len(options);
+    if options_len > TcpHeader::MAX_OPTIONS {
+        let found = options
+            .iter()
+            .fold(0usize, |len, option| len.saturating_add(option.len()));
+        return BuildError::Options { found };
+    }
+    let headers_len = HEADERS_LEN + ip_options_len.next_multiple_of(4) + options_len;
+    no_room(found, headers_len.saturating_add(payload_len))
 }
 
 /// Why [`room`] found none for `needed` bytes in a buffer of `found`.
 #[cold]
-pub(super) fn no_room(found: usize, needed: usize) -> BuildError {
+fn no_room(found: usize, needed: usize) -> BuildError {
     if needed > usize::from(u16::MAX) {
         return BuildError::TooLong { found: needed };
     }
     BuildError::Buffer { needed, found }
-}
-
-/// Bytes that options take, in whole words.
-#[inline(always)]
-pub(super) fn options_len(options: &[TcpOption<'_>]) -> usize {
-    let len = options
-        .iter()
-        .fold(0usize, |len, option| len.saturating_add(option.len()));
-    // What overflows is too long in any case.
-    len.checked_next_multiple_of(4).unwrap_or(len)
-}
-
-/// The error for options that [`options_len`] found too long.
-#[cold]
-pub(super) fn too_many(options: &[TcpOption<'_>]) -> BuildError {
-    let mut found = 0usize;
-    for option in options {
-        found = found.saturating_add(option.len());
-    }
-    BuildError::Options { found }
-}
-
-/// Writes options one after the other and zeros after them (MUST-69). `out` has
-/// room for them all.
-pub(super) fn emit_options(options: &[TcpOption<'_>], out: &mut [u8]) {
-    let mut rest = out;
-    for option in options {
-        option.emit(rest);
-        rest = &mut rest[option.len()..];
-    }
-    rest.fill(0);
 }
 
 const fn with_bit(field: u16, bit: u16, set: bool) -> u16 {

@@ -1,12 +1,14 @@
+use core::mem;
 use core::net::Ipv4Addr;
 use core::ops::Deref;
 
 use zerocopy::FromBytes;
 use zerocopy::network_endian::{U16, U32};
 
-use super::build::{BuildError, emit_options};
+use super::build::BuildError;
 use super::checksum::{Checksum, update, update_sum, update32};
 use super::error::ParseError;
+use super::headers::emit_options;
 use super::ipv4::{IpProtocol, Ipv4Header, Ipv4Packet};
 use super::options::{TcpOption, TcpOptions};
 use super::seq::SeqNumber;
@@ -43,6 +45,79 @@ pub struct Ipv4PacketMut<'a> {
     header: &'a mut Ipv4Header,
     /// Options and what follows them, past the total length to the buffer's end.
     rest: &'a mut [u8],
+    /// Where the payload lies in `rest`: `start <= end <= rest.len()`, by `parse` and
+    /// `set_total_length`.
+    start: usize,
+    end: usize,
+    transport: Transport,
+}
+
+/// What the payload is to those who set a field of the header: found out once by
+/// `parse`, and again by each setter that may change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    /// A whole segment, its lengths sound.
+    Segment,
+    /// A TCP header, but cut by fragmentation or with a wrong data offset.
+    TcpHeader,
+    /// A UDP header.
+    UdpHeader,
+    /// Nothing that has a pseudo-header, or a fragment without the start.
+    Other,
+}
+
+impl Transport {
+    #[inline(always)]
+    fn of(header: &Ipv4Header, payload: &[u8]) -> Transport {
+        if header.carries(IpProtocol::TCP) && TcpSegment::sound(payload).is_some() {
+            return Transport::Segment;
+        }
+        Transport::unless_segment(header, payload.len())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unless_segment(header: &Ipv4Header, payload_len: usize) -> Transport {
+        if header.fragment_offset() != 0 {
+            return Transport::Other;
+        }
+        match header.protocol() {
+            IpProtocol::TCP if payload_len >= TcpHeader::LEN => Transport::TcpHeader,
+            IpProtocol::UDP if payload_len >= UDP_HEADER_LEN => Transport::UdpHeader,
+            _ => Transport::Other,
+        }
+    }
+
+    /// Patches the checksum in a payload for an address of the pseudo-header.
+    #[cold]
+    #[inline(never)]
+    fn patch(self, payload: &mut [u8], old: [u8; 4], new: [u8; 4]) {
+        match self {
+            Transport::Segment | Transport::TcpHeader => patch_tcp(payload, old, new),
+            Transport::UdpHeader => patch_udp(payload, old, new),
+            Transport::Other => {}
+        }
+    }
+}
+
+#[inline(always)]
+fn patch_tcp(payload: &mut [u8], old: [u8; 4], new: [u8; 4]) {
+    if let Ok((tcp, _)) = TcpHeader::mut_from_prefix(payload) {
+        patch32(&mut tcp.checksum, old, new);
+    }
+}
+
+fn patch_udp(payload: &mut [u8], old: [u8; 4], new: [u8; 4]) {
+    // Ports, length, checksum.
+    if let Ok(([.., checksum], _)) = <[U16; UDP_HEADER_LEN / 2]>::mut_from_prefix(payload)
+        // Zero says that there is none; a sum of zero is sent as all ones (RFC 768).
+        && *checksum != U16::ZERO
+    {
+        patch32(checksum, old, new);
+        if *checksum == U16::ZERO {
+            *checksum = U16::new(0xffff);
+        }
+    }
 }
 
 impl<'a> Ipv4PacketMut<'a> {
@@ -62,9 +137,18 @@ impl<'a> Ipv4PacketMut<'a> {
     /// As [`Ipv4Packet::parse_unverified`].
     #[inline]
     pub fn parse_unverified(bytes: &'a mut [u8]) -> Result<Ipv4PacketMut<'a>, ParseError> {
-        Ipv4Packet::parse_unverified(bytes)?;
+        let packet = Ipv4Packet::parse_unverified(bytes)?;
+        let start = packet.options().len();
+        let end = start + packet.payload().len();
+        let transport = Transport::of(packet.header(), packet.payload());
         match Ipv4Header::mut_from_prefix(bytes) {
-            Ok((header, rest)) => Ok(Ipv4PacketMut { header, rest }),
+            Ok((header, rest)) => Ok(Ipv4PacketMut {
+                header,
+                rest,
+                start,
+                end,
+                transport,
+            }),
             // The parse above has found a whole header, so this is its error again.
             Err(_) => Err(super::ipv4::truncated(0)),
         }
@@ -73,31 +157,31 @@ impl<'a> Ipv4PacketMut<'a> {
     /// The options: none or 4 to 40 bytes.
     #[inline]
     pub fn options(&self) -> &[u8] {
-        &self.rest[..self.options_len()]
+        &self.rest[..self.start]
     }
 
     /// What the packet carries, up to its total length.
     #[inline]
     pub fn payload(&self) -> &[u8] {
-        let start = self.options_len();
-        &self.rest[start..start + self.payload_len()]
+        &self.rest[self.start..self.end]
     }
 
     /// Sets the differentiated services code point: the lower six bits of `dscp`.
+    #[inline]
     pub fn set_dscp(&mut self, dscp: u8) {
         self.set_dscp_ecn(dscp << 2 | self.ecn());
     }
 
     /// Sets explicit congestion notification: the lower two bits of `ecn`.
+    #[inline]
     pub fn set_ecn(&mut self, ecn: u8) {
         self.set_dscp_ecn(self.header.dscp_ecn & !0b11 | ecn & 0b11);
     }
 
+    #[inline]
     fn set_dscp_ecn(&mut self, value: u8) {
-        let high = self.header.version_ihl;
-        let old = u16::from_be_bytes([high, self.header.dscp_ecn]);
-        self.header.dscp_ecn = value;
-        self.patch(old, u16::from_be_bytes([high, value]));
+        let old = mem::replace(&mut self.header.dscp_ecn, value);
+        patch(&mut self.header.checksum, [0, old], [0, value]);
     }
 
     /// Sets the total length, in bytes; the payload grows into, or leaves to, what
@@ -108,7 +192,7 @@ impl<'a> Ipv4PacketMut<'a> {
     /// # Errors
     /// [`BuildError::Field`] where the buffer or the headers inside do not allow the length.
     pub fn set_total_length(&mut self, length: u16) -> Result<(), BuildError> {
-        let (new, start) = (usize::from(length), self.options_len());
+        let new = usize::from(length);
         let limit = (self.rest.len() + Ipv4Header::LEN).min(u16::MAX.into());
         let tcp_header = self.tcp_header().map(|tcp| tcp.header_len());
         let least = self.header_len() + tcp_header.unwrap_or(0);
@@ -119,81 +203,102 @@ impl<'a> Ipv4PacketMut<'a> {
                 found: new,
             });
         }
-        let old_end = start + self.payload_len();
-        let new_end = start + (new - self.header_len());
-        let (low, high) = (old_end.min(new_end), old_end.max(new_end));
-        // Sums at the parity that the bytes have in the segment: the part that
-        // stays is the prefix, the part that comes or goes follows it.
-        let part = Checksum::of(&self.rest[start..low]);
-        let whole = part.combine(Checksum::of(&self.rest[low..high]));
-        let (before, after) = match new_end > old_end {
-            true => (part, whole),
-            false => (whole, part),
-        };
-        let old_length = self.total_length();
-        let header_len = self.header_len() as u16;
-        if tcp_header.is_some()
-            && let Some(tcp) = self.tcp_header_mut()
-        {
-            let checksum = tcp.checksum.get();
-            let checksum = update(checksum, old_length - header_len, length - header_len);
-            tcp.checksum = U16::new(update_sum(checksum, before, after));
+        let new_end = self.start + (new - self.header_len());
+        if tcp_header.is_some() {
+            self.patch_tcp_length(new_end);
         }
-        self.header.total_length = U16::new(length);
-        self.patch(old_length, length);
+        self.end = new_end;
+        put(
+            &mut self.header.total_length,
+            &mut self.header.checksum,
+            length,
+        );
+        self.settle();
         Ok(())
     }
 
+    /// Patches the checksum of the segment inside for an end elsewhere.
+    fn patch_tcp_length(&mut self, new_end: usize) {
+        let (low, high) = (self.end.min(new_end), self.end.max(new_end));
+        // Sums at the parity that the bytes have in the segment: the part that
+        // stays is the prefix, the part that comes or goes follows it.
+        let part = Checksum::of(&self.rest[self.start..low]);
+        let whole = part.combine(Checksum::of(&self.rest[low..high]));
+        let (before, after) = match new_end > self.end {
+            true => (part, whole),
+            false => (whole, part),
+        };
+        // Both came out of 16-bit total lengths.
+        let [old_len, new_len] = [self.end, new_end].map(|end| (end - self.start) as u16);
+        if let Some(tcp) = self.tcp_header_mut() {
+            let checksum = update(tcp.checksum.get(), old_len, new_len);
+            tcp.checksum = U16::new(update_sum(checksum, before, after));
+        }
+    }
+
     /// Sets the identification.
+    #[inline]
     pub fn set_identification(&mut self, identification: u16) {
-        let old = self.identification();
-        self.header.identification = U16::new(identification);
-        self.patch(old, identification);
+        put(
+            &mut self.header.identification,
+            &mut self.header.checksum,
+            identification,
+        );
     }
 
     /// Sets the DF bit.
+    #[inline]
     pub fn set_dont_fragment(&mut self, set: bool) {
         self.set_flags_offset(Ipv4Header::DONT_FRAGMENT, set, self.offset_words());
     }
 
     /// Sets the MF bit.
+    #[inline]
     pub fn set_more_fragments(&mut self, set: bool) {
         self.set_flags_offset(Ipv4Header::MORE_FRAGMENTS, set, self.offset_words());
     }
 
     /// Sets the fragment offset, in bytes, rounded down to a multiple of 8.
+    #[inline]
     pub fn set_fragment_offset(&mut self, offset: u16) {
         self.set_flags_offset(0, false, offset / 8);
     }
 
+    #[inline]
     fn offset_words(&self) -> u16 {
         self.header.flags_offset.get() & Ipv4Header::OFFSET_MASK
     }
 
+    #[inline]
     fn set_flags_offset(&mut self, bit: u16, set: bool, offset: u16) {
-        let old = self.header.flags_offset.get();
-        let flags = old & !Ipv4Header::OFFSET_MASK & !bit;
+        let flags = self.header.flags_offset.get() & !Ipv4Header::OFFSET_MASK & !bit;
         let new = flags | offset | if set { bit } else { 0 };
-        self.header.flags_offset = U16::new(new);
-        self.patch(old, new);
+        put(
+            &mut self.header.flags_offset,
+            &mut self.header.checksum,
+            new,
+        );
+        self.settle();
     }
 
     /// Sets the time to live, in hops.
+    #[inline]
     pub fn set_ttl(&mut self, ttl: u8) {
-        let old = u16::from_be_bytes([self.header.ttl, self.header.protocol]);
-        self.header.ttl = ttl;
-        self.patch(old, u16::from_be_bytes([ttl, self.header.protocol]));
+        let old = mem::replace(&mut self.header.ttl, ttl);
+        patch(&mut self.header.checksum, [old, 0], [ttl, 0]);
     }
 
     /// Sets the protocol. Nothing inside is patched: what is inside is now to be
     /// read as something else.
+    #[inline]
     pub fn set_protocol(&mut self, protocol: IpProtocol) {
-        let old = u16::from_be_bytes([self.header.ttl, self.header.protocol]);
-        self.header.protocol = protocol.0;
-        self.patch(old, u16::from_be_bytes([self.header.ttl, protocol.0]));
+        let old = mem::replace(&mut self.header.protocol, protocol.0);
+        patch(&mut self.header.checksum, [0, old], [0, protocol.0]);
+        self.settle();
     }
 
     /// Sets the header checksum as it is, right or wrong: for making broken packets.
+    #[inline]
     pub fn set_checksum(&mut self, checksum: u16) {
         self.header.checksum = U16::new(checksum);
     }
@@ -201,17 +306,15 @@ impl<'a> Ipv4PacketMut<'a> {
     /// Sets the source address.
     #[inline]
     pub fn set_src(&mut self, src: Ipv4Addr) {
-        let (old, new) = (self.header.src, src.octets());
-        self.header.src = new;
-        self.patch_address(old, new);
+        let old = mem::replace(&mut self.header.src, src.octets());
+        self.patch_address(old, src.octets());
     }
 
     /// Sets the destination address.
     #[inline]
     pub fn set_dst(&mut self, dst: Ipv4Addr) {
-        let (old, new) = (self.header.dst, dst.octets());
-        self.header.dst = new;
-        self.patch_address(old, new);
+        let old = mem::replace(&mut self.header.dst, dst.octets());
+        self.patch_address(old, dst.octets());
     }
 
     /// Replaces the options' bytes. The header keeps its length: `options` is padded with
@@ -220,7 +323,7 @@ impl<'a> Ipv4PacketMut<'a> {
     /// # Errors
     /// [`BuildError::Field`] where there is less room than `options` takes.
     pub fn set_options(&mut self, options: &[u8]) -> Result<(), BuildError> {
-        let limit = self.options_len();
+        let limit = self.start;
         if options.len() > limit {
             return Err(BuildError::Field {
                 name: "options length",
@@ -244,72 +347,36 @@ impl<'a> Ipv4PacketMut<'a> {
     /// As [`Ipv4Packet::tcp_unverified`].
     #[inline]
     pub fn tcp_mut(&mut self) -> Result<TcpSegmentMut<'_>, ParseError> {
-        let header_len = self.header_len();
-        if self.header.protocol != IpProtocol::TCP.0 || self.header.is_fragment() {
-            return Err(super::ipv4::carries_other(self.header, IpProtocol::TCP));
+        match self.transport {
+            Transport::Segment => (),
+            _ => return Err(no_segment(self.header, self.payload())),
         }
-        let (start, len) = (self.options_len(), self.payload_len());
-        TcpSegmentMut::parse_unverified(&mut self.rest[start..start + len])
-            .map_err(|error| error.at(header_len))
+        match TcpHeader::mut_from_prefix(&mut self.rest[self.start..self.end]) {
+            Ok((header, rest)) => Ok(TcpSegmentMut { header, rest }),
+            // The segment was found sound, so it has a header.
+            Err(_) => Err(super::tcp::truncated(0)),
+        }
     }
 
     #[inline]
-    fn options_len(&self) -> usize {
-        // `parse` found the IHL to be 5 at least, and no setter changes it.
-        self.header.header_len() - Ipv4Header::LEN
-    }
-
-    #[inline]
-    fn payload_len(&self) -> usize {
-        // `parse` and `set_total_length` keep it at or above the header's length.
-        usize::from(self.header.total_length()) - self.header.header_len()
-    }
-
-    #[inline]
-    fn patch(&mut self, old: u16, new: u16) {
-        self.header.checksum = U16::new(update(self.checksum(), old, new));
+    fn settle(&mut self) {
+        self.transport = Transport::of(self.header, self.payload());
     }
 
     #[inline]
     fn patch_address(&mut self, old: [u8; 4], new: [u8; 4]) {
-        let (old, new) = (u32::from_be_bytes(old), u32::from_be_bytes(new));
-        self.header.checksum = U16::new(update32(self.checksum(), old, new));
-        if let Some(tcp) = self.tcp_header_mut() {
-            tcp.checksum = U16::new(update32(tcp.checksum.get(), old, new));
-        } else if self.header.protocol == IpProtocol::UDP.0 {
-            self.patch_udp(old, new);
+        patch32(&mut self.header.checksum, old, new);
+        let payload = &mut self.rest[self.start..self.end];
+        match self.transport {
+            Transport::Segment => patch_tcp(payload, old, new),
+            other => other.patch(payload, old, new),
         }
     }
 
-    fn patch_udp(&mut self, old: u32, new: u32) {
-        if let Some(field) = self.udp_checksum_mut() {
-            // Zero says that there is none; a sum of zero is sent as all ones (RFC 768).
-            let checksum = u16::from_be_bytes(*field);
-            if checksum != 0 {
-                let patched = match update32(checksum, old, new) {
-                    0 => 0xffff,
-                    patched => patched,
-                };
-                *field = patched.to_be_bytes();
-            }
-        }
-    }
-
-    /// The bytes of the transport's header, where this packet has its start.
-    #[inline]
-    fn transport_mut(&mut self, protocol: IpProtocol) -> Option<&mut [u8]> {
-        let starts_here = self.offset_words() == 0;
-        if self.header.protocol != protocol.0 || !starts_here {
-            return None;
-        }
-        let (start, len) = (self.options_len(), self.payload_len());
-        self.rest.get_mut(start..start + len)
-    }
-
-    /// The TCP header, of a first fragment too.
+    /// The TCP header, if there is one, of a first fragment too.
     #[inline]
     fn tcp_header_mut(&mut self) -> Option<&mut TcpHeader> {
-        let transport = self.transport_mut(IpProtocol::TCP)?;
+        let transport = &mut self.rest[self.start..self.end];
         TcpHeader::mut_from_prefix(transport)
             .ok()
             .map(|(tcp, _)| tcp)
@@ -317,17 +384,12 @@ impl<'a> Ipv4PacketMut<'a> {
 
     /// The header of a segment that is whole.
     fn tcp_header(&self) -> Option<&TcpHeader> {
-        if self.header.protocol != IpProtocol::TCP.0 || self.is_fragment() {
+        if !self.header.carries(IpProtocol::TCP) {
             return None;
         }
         TcpHeader::ref_from_prefix(self.payload())
             .ok()
             .map(|(tcp, _)| tcp)
-    }
-
-    fn udp_checksum_mut(&mut self) -> Option<&mut [u8; 2]> {
-        let transport = self.transport_mut(IpProtocol::UDP)?;
-        transport.get_mut(6..)?.first_chunk_mut::<2>()
     }
 }
 
@@ -380,31 +442,25 @@ impl<'a> TcpSegmentMut<'a> {
     /// Sets the source port.
     #[inline]
     pub fn set_src_port(&mut self, port: u16) {
-        let old = self.src_port();
-        self.header.src_port = U16::new(port);
-        self.patch(old, port);
+        put(&mut self.header.src_port, &mut self.header.checksum, port);
     }
 
     /// Sets the destination port.
     #[inline]
     pub fn set_dst_port(&mut self, port: u16) {
-        let old = self.dst_port();
-        self.header.dst_port = U16::new(port);
-        self.patch(old, port);
+        put(&mut self.header.dst_port, &mut self.header.checksum, port);
     }
 
     /// Sets SEG.SEQ.
+    #[inline]
     pub fn set_seq(&mut self, seq: SeqNumber) {
-        let old = self.header.seq.get();
-        self.header.seq = U32::new(seq.0);
-        self.header.checksum = U16::new(update32(self.checksum(), old, seq.0));
+        put32(&mut self.header.seq, &mut self.header.checksum, seq.0);
     }
 
     /// Sets the acknowledgment field.
+    #[inline]
     pub fn set_ack(&mut self, ack: SeqNumber) {
-        let old = self.header.ack.get();
-        self.header.ack = U32::new(ack.0);
-        self.header.checksum = U16::new(update32(self.checksum(), old, ack.0));
+        put32(&mut self.header.ack, &mut self.header.checksum, ack.0);
     }
 
     /// Sets the data offset, in 32-bit words: what was text becomes options or the
@@ -426,33 +482,36 @@ impl<'a> TcpSegmentMut<'a> {
     }
 
     /// Sets all twelve control bits.
+    #[inline]
     pub fn set_flags(&mut self, flags: TcpFlags) {
         self.set_offset_flags(self.header.offset_flags.get() & 0xf000 | flags.bits());
     }
 
+    #[inline]
     fn set_offset_flags(&mut self, new: u16) {
-        let old = self.header.offset_flags.get();
-        self.header.offset_flags = U16::new(new);
-        self.patch(old, new);
+        put(
+            &mut self.header.offset_flags,
+            &mut self.header.checksum,
+            new,
+        );
     }
 
     /// Sets the window field.
+    #[inline]
     pub fn set_window(&mut self, window: u16) {
-        let old = self.window();
-        self.header.window = U16::new(window);
-        self.patch(old, window);
+        put(&mut self.header.window, &mut self.header.checksum, window);
     }
 
     /// Sets the checksum as it is, right or wrong: for making broken segments.
+    #[inline]
     pub fn set_checksum(&mut self, checksum: u16) {
         self.header.checksum = U16::new(checksum);
     }
 
     /// Sets the urgent pointer.
+    #[inline]
     pub fn set_urgent(&mut self, urgent: u16) {
-        let old = self.urgent();
-        self.header.urgent = U16::new(urgent);
-        self.patch(old, urgent);
+        put(&mut self.header.urgent, &mut self.header.checksum, urgent);
     }
 
     /// Replaces the options. The header keeps its length: they are padded with zeros
@@ -473,7 +532,10 @@ impl<'a> TcpSegmentMut<'a> {
                 found,
             });
         }
-        self.replace(0, limit, |room| emit_options(options, room));
+        self.replace(0, limit, |room| {
+            room.fill(0);
+            emit_options(options, room);
+        });
         Ok(())
     }
 
@@ -513,11 +575,6 @@ impl<'a> TcpSegmentMut<'a> {
         // `parse` and `set_data_offset` keep the data offset at 5 words at least.
         self.header.header_len() - TcpHeader::LEN
     }
-
-    #[inline]
-    fn patch(&mut self, old: u16, new: u16) {
-        self.header.checksum = U16::new(update(self.checksum(), old, new));
-    }
 }
 
 impl Deref for TcpSegmentMut<'_> {
@@ -528,3 +585,51 @@ impl Deref for TcpSegmentMut<'_> {
         self.header
     }
 }
+
+const UDP_HEADER_LEN: usize = 8;
+
+/// Why a packet holds no whole and sound segment.
+#[cold]
+#[inline(never)]
+fn no_segment(header: &Ipv4Header, payload: &[u8]) -> ParseError {
+    match TcpSegment::parse_unverified(payload) {
+        Err(error) if header.carries(IpProtocol::TCP) => error.at(header.header_len()),
+        _ => super::ipv4::carries_other(header, IpProtocol::TCP),
+    }
+}
+
+/// Sets a field that `checksum` covers.
+#[inline(always)]
+fn put(field: &mut U16, checksum: &mut U16, value: u16) {
+    let value = U16::new(value);
+    patch(checksum, field.to_bytes(), value.to_bytes());
+    *field = value;
+}
+
+/// [`put`] for a 32-bit field.
+#[inline(always)]
+fn put32(field: &mut U32, checksum: &mut U16, value: u32) {
+    let value = U32::new(value);
+    patch32(checksum, field.to_bytes(), value.to_bytes());
+    *field = value;
+}
+
+/// Patches a checksum for a word that has changed; a byte of it that has not may be left
+/// zero in both, since it cancels out. Everything is taken as it lies in memory: the order
+/// of bytes does not matter to a sum (RFC 1071 section 2 (B)).
+#[inline(always)]
+fn patch(checksum: &mut U16, old: [u8; 2], new: [u8; 2]) {
+    let [sum, old, new] = [checksum.to_bytes(), old, new].map(u16::from_ne_bytes);
+    *checksum = U16::from_bytes(update(sum, old, new).to_ne_bytes());
+}
+
+/// [`patch`] for a 32-bit field that sits on a 16-bit boundary.
+#[inline(always)]
+fn patch32(checksum: &mut U16, old: [u8; 4], new: [u8; 4]) {
+    let sum = u16::from_ne_bytes(checksum.to_bytes());
+    let [old, new] = [old, new].map(u32::from_ne_bytes);
+    *checksum = U16::from_bytes(update32(sum, old, new).to_ne_bytes());
+}
+
+#[cfg(test)]
+mod tests;

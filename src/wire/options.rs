@@ -1,5 +1,8 @@
+use core::mem;
+
 use byteorder::{BigEndian, ByteOrder};
 
+use super::checksum::Checksum;
 use super::error::{ErrorKind, Layer, ParseError};
 use super::seq::SeqNumber;
 
@@ -47,6 +50,7 @@ pub enum TcpOption<'a> {
 
 impl TcpOption<'_> {
     /// The option's length with kind and length bytes, in bytes.
+    #[inline]
     pub const fn len(&self) -> usize {
         match self {
             TcpOption::NoOperation => 1,
@@ -64,39 +68,47 @@ impl TcpOption<'_> {
         false
     }
 
-    /// Writes the option to the start of `out`, which holds [`len`](TcpOption::len)
-    /// bytes at least. Its length fits a byte: callers have bounded it to 40.
-    pub(super) fn emit(&self, out: &mut [u8]) {
-        let len = self.len();
-        let mut head = |kind| {
-            out[0] = kind;
-            out[1] = len as u8;
-        };
+    /// Writes the option to the start of `out`, which has room for it, and gives the sum
+    /// of its bytes: from the values, since to read them back would wait for the stores.
+    /// Its length fits a byte: callers have bounded it to 40.
+    #[inline(always)]
+    pub(super) fn emit(&self, out: &mut &mut [u8]) -> Checksum {
+        let len = self.len() as u8;
         match *self {
-            TcpOption::NoOperation => out[0] = NO_OPERATION,
+            TcpOption::NoOperation => put(out, [NO_OPERATION]),
             TcpOption::MaximumSegmentSize(size) => {
-                head(MAXIMUM_SEGMENT_SIZE);
-                BigEndian::write_u16(&mut out[2..4], size);
+                let [a, b] = size.to_be_bytes();
+                put(out, [MAXIMUM_SEGMENT_SIZE, len, a, b])
             }
-            TcpOption::WindowScale(shift) => {
-                head(WINDOW_SCALE);
-                out[2] = shift;
-            }
-            TcpOption::SackPermitted => head(SACK_PERMITTED),
-            TcpOption::Sack(blocks) => {
-                head(SACK);
-                out[2..len].copy_from_slice(blocks.bytes);
-            }
+            TcpOption::WindowScale(shift) => put(out, [WINDOW_SCALE, len, shift]),
+            TcpOption::SackPermitted => put(out, [SACK_PERMITTED, len]),
+            TcpOption::Sack(blocks) => put(out, [SACK, len]).combine(copy(out, blocks.bytes)),
             TcpOption::Timestamps { value, echo } => {
-                head(TIMESTAMPS);
-                BigEndian::write_u32(&mut out[2..6], value);
-                BigEndian::write_u32(&mut out[6..10], echo);
+                let times = u64::from(value) << 32 | u64::from(echo);
+                put(out, [TIMESTAMPS, len]).combine(put(out, times.to_be_bytes()))
             }
-            TcpOption::Unknown { kind, data } => {
-                head(kind);
-                out[2..len].copy_from_slice(data);
-            }
+            TcpOption::Unknown { kind, data } => put(out, [kind, len]).combine(copy(out, data)),
         }
+    }
+}
+
+#[inline(always)]
+fn put<const N: usize>(out: &mut &mut [u8], bytes: [u8; N]) -> Checksum {
+    if let Some((slot, rest)) = mem::take(out).split_first_chunk_mut() {
+        *slot = bytes;
+        *out = rest;
+    }
+    Checksum::of(&bytes)
+}
+
+#[inline(always)]
+fn copy(out: &mut &mut [u8], bytes: &[u8]) -> Checksum {
+    match mem::take(out).split_at_mut_checked(bytes.len()) {
+        Some((slot, rest)) => {
+            *out = rest;
+            Checksum::copy(slot, bytes)
+        }
+        None => Checksum::new(),
     }
 }
 

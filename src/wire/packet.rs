@@ -106,19 +106,20 @@ impl<'a> TcpPacket<'a> {
         const MASKS: [u64; 2] = [0xff3f_0000_0000_00ff, 0xff00];
         const USUAL: [u64; 2] = [0x45, (IpProtocol::TCP.0 as u64) << 8];
 
-        let (headers, rest) = Headers::ref_from_prefix(bytes).ok()?;
+        let (headers, rest) = FixedHeaders::ref_from_prefix(bytes).ok()?;
         let words: &[[u8; 8]; 5] = transmute_ref!(headers);
         let [a, b, c, d, e] = words.map(u64::from_le_bytes);
 
         let unusual = (a & MASKS[0] ^ USUAL[0]) | (b & MASKS[1] ^ USUAL[1]);
         // What lies beyond the fixed headers; lengths below theirs wrap around.
-        let rest_len = usize::from(headers.ip.total_length()).wrapping_sub(size_of::<Headers>());
+        let rest_len =
+            usize::from(headers.ip.total_length()).wrapping_sub(size_of::<FixedHeaders>());
         let options_len = headers.tcp.header_len().wrapping_sub(TcpHeader::LEN);
         let fits = (options_len <= rest_len) & (rest_len <= rest.len());
         if !(fits & (unusual == 0)) {
             return None;
         }
-        let segment = bytes.get(Ipv4Header::LEN..size_of::<Headers>() + rest_len)?;
+        let segment = bytes.get(Ipv4Header::LEN..size_of::<FixedHeaders>() + rest_len)?;
         let rest = rest.get(..rest_len)?;
         let (options, payload) = rest.split_at_checked(options_len)?;
         if VERIFY {
@@ -173,7 +174,7 @@ fn sum_of_rest(rest: &[u8]) -> Checksum {
 /// The headers of a packet without IPv4 options.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Headers {
+struct FixedHeaders {
     ip: Ipv4Header,
     tcp: TcpHeader,
 }

@@ -23,6 +23,8 @@ struct Sample {
     window_scale: Option<u8>,
     sack_permitted: bool,
     timestamps: Option<(u32, u32)>,
+    /// Timestamps alone, in the layout of RFC 7323 appendix A.
+    recommended: bool,
     ip_options: Vec<u8>,
     payload: Vec<u8>,
 }
@@ -32,6 +34,9 @@ impl Sample {
         let timestamps = self
             .timestamps
             .map(|(value, echo)| TcpOption::Timestamps { value, echo });
+        if let (true, Some(times)) = (self.recommended, timestamps) {
+            return vec![TcpOption::NoOperation, TcpOption::NoOperation, times];
+        }
         let all = [
             self.mss.map(TcpOption::MaximumSegmentSize),
             self.sack_permitted.then_some(TcpOption::SackPermitted),
@@ -120,9 +125,58 @@ fn sample() -> impl Strategy<Value = Sample> {
             window_scale: options.1,
             sack_permitted: options.2,
             timestamps: options.3,
+            recommended: false,
             ip_options,
             payload,
         })
+}
+
+/// The packet of `sample`, made by a peer.
+fn by_etherparse(sample: &Sample) -> Vec<u8> {
+    use etherparse::TcpOptionElement;
+
+    let SegmentFields {
+        identification,
+        seq,
+        ack,
+        flags,
+        window,
+        urgent,
+    } = sample.fields;
+    let (src, dst) = (sample.src, sample.dst);
+    let mut tcp = etherparse::TcpHeader::new(src.port(), dst.port(), seq.0, window);
+    tcp.acknowledgment_number = ack.0;
+    tcp.urgent_pointer = urgent;
+    tcp.ns = flags.contains(TcpFlags::AE);
+    (tcp.cwr, tcp.ece, tcp.urg) = (flags.cwr(), flags.ece(), flags.urg());
+    (tcp.ack, tcp.psh, tcp.rst) = (flags.ack(), flags.psh(), flags.rst());
+    (tcp.syn, tcp.fin) = (flags.syn(), flags.fin());
+    let options: Vec<_> = sample
+        .options()
+        .into_iter()
+        .map(|option| match option {
+            TcpOption::NoOperation => TcpOptionElement::Noop,
+            TcpOption::MaximumSegmentSize(size) => TcpOptionElement::MaximumSegmentSize(size),
+            TcpOption::WindowScale(shift) => TcpOptionElement::WindowScale(shift),
+            TcpOption::SackPermitted => TcpOptionElement::SelectiveAcknowledgementPermitted,
+            TcpOption::Timestamps { value, echo } => TcpOptionElement::Timestamp(value, echo),
+            other => panic!("{other:?} is in no sample"),
+        })
+        .collect();
+    tcp.set_options(&options).unwrap();
+
+    let len = tcp.header_len() + sample.payload.len();
+    let (from, to) = (src.ip().octets(), dst.ip().octets());
+    let protocol = etherparse::IpNumber::TCP;
+    let mut ip = etherparse::Ipv4Header::new(len as u16, sample.ttl, protocol, from, to).unwrap();
+    ip.identification = identification;
+    ip.dscp = (sample.dscp_ecn >> 2).try_into().unwrap();
+    ip.ecn = (sample.dscp_ecn & 0b11).try_into().unwrap();
+    ip.options = sample.ip_options[..].try_into().unwrap();
+    ip.set_payload_len(len).unwrap();
+    ip.header_checksum = ip.calc_header_checksum();
+    tcp.checksum = tcp.calc_checksum_ipv4(&ip, &sample.payload).unwrap();
+    [&ip.to_bytes()[..], &tcp.to_bytes(), &sample.payload].concat()
 }
 
 /// Both checksum fields and what they would be if computed afresh.
@@ -310,8 +364,19 @@ proptest! {
     }
 
     #[test]
+    fn a_peer_builds_the_same_bytes(sample in sample(), recommended in any::<bool>()) {
+        let mut sample = sample;
+        // Those that it knows: no reserved bits.
+        sample.fields.flags = TcpFlags::from_bits(sample.fields.flags.bits() & 0x01ff);
+        sample.ip_options.resize(sample.ip_options.len().next_multiple_of(4), 0);
+        sample.recommended = recommended;
+        prop_assert_eq!(sample.write(), by_etherparse(&sample));
+    }
+
+    #[test]
     fn a_template_writes_what_the_builder_writes(sample in sample(), cut in any::<prop::sample::Index>()) {
-        let sample = Sample { ip_options: vec![], ..sample };
+        let recommended = sample.timestamps.is_some() && sample.mss.is_none();
+        let sample = Sample { ip_options: vec![], recommended, ..sample };
         let template = SegmentTemplate::new(sample.src, sample.dst, sample.ttl, sample.dscp_ecn);
         let (first, second) = sample.payload.split_at(cut.index(sample.payload.len() + 1));
         let mut buffer = [0x55; 400];
@@ -381,32 +446,6 @@ proptest! {
                 prop_assert_eq!(field, afresh, "after step {}", step);
             }
         }
-    }
-}
-
-#[test]
-fn addresses_of_a_udp_datagram_patch_its_checksum_too() {
-    let mut datagram = *b"\x13\x88\x13\x89\x00\x0d\x00\x00hello";
-    let (src, dst) = (*CLIENT.ip(), *SERVER.ip());
-    let sum = Checksum::pseudo_header(src, dst, 17, 13).combine(Checksum::of(&datagram));
-    BigEndian::write_u16(&mut datagram[6..8], sum.finish());
-    for checksummed in [true, false] {
-        if !checksummed {
-            datagram[6..8].fill(0);
-        }
-        let mut buffer = [0; 64];
-        let len = Ipv4Builder::new(src, dst, IpProtocol::UDP)
-            .write(&mut buffer, &datagram)
-            .unwrap();
-        let mut packet = Ipv4PacketMut::parse(&mut buffer[..len]).unwrap();
-        packet.set_src(Ipv4Addr::new(10, 1, 2, 3));
-        packet.set_dst(Ipv4Addr::new(10, 255, 2, 3));
-        let packet = Ipv4Packet::parse(&buffer[..len]).unwrap();
-        let sum = packet
-            .pseudo_header()
-            .combine(Checksum::of(packet.payload()));
-        assert_eq!(sum.is_valid(), checksummed);
-        assert_eq!(packet.payload()[6..8] == [0, 0], !checksummed);
     }
 }
 
@@ -573,6 +612,11 @@ fn sack_blocks_and_unknown_options_survive_the_way_there_and_back() {
     assert_eq!(tcp.option_summary().unwrap().sack(), blocks);
     // 34 bytes, and two of padding that end the list (MUST-69).
     assert_eq!(tcp.option_bytes()[34..], [0, 0]);
+}
+
+#[test]
+fn a_template_is_half_a_cache_line() {
+    assert_eq!(size_of::<SegmentTemplate>(), 32);
 }
 
 #[test]

@@ -152,11 +152,29 @@ impl Checksum {
         }
     }
 
+    /// The sum with a zero after it, should the bytes so far be odd in number.
+    #[inline(always)]
+    pub(super) const fn padded(self) -> Checksum {
+        Checksum { odd: false, ..self }
+    }
+
     /// The ones' complement sum, not inverted, as the number that the network's
     /// byte order reads. A message whose checksum field is right sums to `0xffff`.
     #[inline]
     pub const fn sum(self) -> u16 {
         fold(self.sum).swap_bytes()
+    }
+
+    /// [`sum`](Checksum::sum) as a little-endian word of the message has it.
+    #[inline(always)]
+    pub(super) const fn sum_le(self) -> u16 {
+        fold(self.sum)
+    }
+
+    /// Two little-endian words that have the same sum.
+    #[inline(always)]
+    pub(super) const fn halve(self) -> u32 {
+        halve(self.sum)
     }
 
     /// The value of the checksum field: the complement of [`sum`](Checksum::sum).
@@ -200,13 +218,13 @@ impl Eq for Checksum {}
 /// ```
 #[inline]
 pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
-    !fold32(!checksum as u32 + !old as u32 + new as u32)
+    less(checksum, add16(!old, new))
 }
 
 /// [`update`] for a 32-bit field that sits on a 16-bit boundary.
 #[inline]
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
-    !fold(!checksum as u64 + !old as u64 + new as u64)
+    less(checksum, fold(!old as u64 + new as u64))
 }
 
 /// [`update`] for a run of bytes that was replaced: `old` and `new` are the sums
@@ -219,13 +237,51 @@ pub const fn update_sum(checksum: u16, old: Checksum, new: Checksum) -> u16 {
 /// The 16-bit ones' complement sum that `sum` stands for; zero only for zero.
 #[inline(always)]
 const fn fold(sum: u64) -> u16 {
+    if cfg!(not(target_pointer_width = "64")) {
+        return fold32(halve(sum));
+    }
+    // The factor times 2^16 - 1 is 2^64 - 1. So modulo the latter the product is the
+    // factor times (`sum` modulo the former), which stands in each of its four words.
+    let product = sum as u128 * 0x0001_0001_0001_0001;
+    portable::add(product as u64, (product >> 64) as u64) as u16
+}
+
+/// A 32-bit ones' complement sum.
+#[inline(always)]
+const fn halve(sum: u64) -> u32 {
     // In a number plus itself rotated by half its bits, both halves are the sum of
     // its halves. The upper one gets the lower one's carry, which is its own too.
-    fold32((sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32)
+    (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32
 }
 
 /// [`fold`] from 32 bits.
 #[inline(always)]
-const fn fold32(sum: u32) -> u16 {
+pub(super) const fn fold32(sum: u32) -> u16 {
     (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
+}
+
+/// `checksum - change` in ones' complement: the equation once more, without its
+/// complements (RFC 1624 section 3, equation 4). The borrow comes from where a carry of
+/// equation 3 goes to, so zero stays zero and all ones stay all ones as there.
+#[inline(always)]
+const fn less(checksum: u16, change: u16) -> u16 {
+    // With a borrow the wrapped difference is 1 at least.
+    let (difference, borrow) = checksum.overflowing_sub(change);
+    difference - borrow as u16
+}
+
+/// `a + b` with the carry added back in; zero only for zero and zero.
+#[inline(always)]
+const fn add16(a: u16, b: u16) -> u16 {
+    // With a carry the wrapped sum is 2^16 - 2 at most.
+    let (sum, carry) = a.overflowing_add(b);
+    sum + carry as u16
+}
+
+/// [`add16`] for 32 bits.
+#[inline(always)]
+pub(super) const fn add32(a: u32, b: u32) -> u32 {
+    // With a carry the wrapped sum is 2^32 - 2 at most.
+    let (sum, carry) = a.overflowing_add(b);
+    sum + carry as u32
 }

@@ -109,6 +109,47 @@ fn prefix_sums(data: &[u8]) -> impl Iterator<Item = u16> {
     }))
 }
 
+#[test]
+fn both_ways_to_fold_are_remainders() {
+    let edges = (0..64).flat_map(|bit| [1 << bit, u64::MAX << bit, !(1 << bit)]);
+    for sum in edges.flat_map(|edge| [edge - 1, edge, edge.wrapping_add(1), !edge]) {
+        let remainder = match (sum, sum % 0xffff) {
+            (1.., 0) => 0xffff,
+            (_, remainder) => remainder,
+        };
+        assert_eq!(u64::from(fold(sum)), remainder, "{sum:#x}");
+        assert_eq!(u64::from(fold32(halve(sum))), remainder, "{sum:#x}");
+    }
+}
+
+/// RFC 1624 equation 3 to the letter, 0x0000 and 0xffff told apart.
+#[test]
+fn an_update_is_equation_3() {
+    let carried = |sum: u64| {
+        let mut sum = sum;
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        sum as u16
+    };
+    let edges = [0, 1, 2, 0x7fff, 0x8000, 0xfffd, 0xfffe, 0xffff];
+    for checksum in edges {
+        for old in edges {
+            for new in edges {
+                let sum = u64::from(!checksum) + u64::from(!old) + u64::from(new);
+                let right = !carried(sum);
+                assert_eq!(update(checksum, old, new), right, "{checksum} {old} {new}");
+                for more in edges.map(u32::from) {
+                    let (old, new) = (u32::from(old) << 16 | more, more << 16 | u32::from(new));
+                    let sum = u64::from(!checksum) + u64::from(!old) + u64::from(new);
+                    let found = update32(checksum, old, new);
+                    assert_eq!(found, !carried(sum), "{checksum} {old} {new}");
+                }
+            }
+        }
+    }
+}
+
 /// The shapes of number on which folding and carrying could go wrong.
 #[test]
 fn carries_come_back_in_at_the_bottom() {
