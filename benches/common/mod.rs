@@ -22,6 +22,8 @@
 // Each bench is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub mod limit;
+
 use std::fmt::Debug;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};

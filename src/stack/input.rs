@@ -33,14 +33,15 @@ impl Stack {
     }
 
     fn receive_ipv4(&mut self, now: Instant, packet: &[u8], meta: Meta) -> Result<(), DropReason> {
+        // What nearly every packet is; any other, and what is wrong with it, below.
+        if !meta.tcp_checksum_verified
+            && let Ok(packet) = TcpPacket::parse(packet)
+        {
+            self.check_addresses(&packet.ip)?;
+            return self.receive_tcp(now, &packet);
+        }
         let ip = Ipv4Packet::parse(packet)?;
-        if !self.config.addresses.contains(&ip.dst()) {
-            return Err(DropReason::NotForUs);
-        }
-        // RFC 1122 section 3.2.1.3; from ourselves it is a LAND attack.
-        if !is_unicast(ip.src()) || self.config.addresses.contains(&ip.src()) {
-            return Err(DropReason::BadSource);
-        }
+        self.check_addresses(&ip)?;
         if ip.is_fragment() {
             return Err(DropReason::Fragment);
         }
@@ -56,6 +57,18 @@ impl Stack {
             IpProtocol::ICMP => self.receive_icmp(&ip),
             _ => Err(DropReason::UnknownProtocol),
         }
+    }
+
+    #[inline]
+    fn check_addresses(&self, ip: &Ipv4Packet<'_>) -> Result<(), DropReason> {
+        if !self.config.addresses.contains(&ip.dst()) {
+            return Err(DropReason::NotForUs);
+        }
+        // RFC 1122 section 3.2.1.3; from ourselves it is a LAND attack.
+        if !is_unicast(ip.src()) || self.config.addresses.contains(&ip.src()) {
+            return Err(DropReason::BadSource);
+        }
+        Ok(())
     }
 
     fn receive_tcp(&mut self, now: Instant, packet: &TcpPacket<'_>) -> Result<(), DropReason> {
