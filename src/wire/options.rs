@@ -328,28 +328,55 @@ impl OptionSummary {
         OptionSummary::walk(bytes)
     }
 
+    /// One look at each byte; what [`TcpOptions`] finds, without making options of it.
     fn walk(bytes: &[u8]) -> (OptionSummary, Option<ParseError>) {
         let mut summary = OptionSummary::default();
-        for option in TcpOptions::new(bytes) {
-            match option {
-                Ok(TcpOption::MaximumSegmentSize(size)) => summary.mss = Some(size),
-                Ok(TcpOption::WindowScale(shift)) => summary.window_scale = Some(shift),
-                Ok(TcpOption::SackPermitted) => summary.sack_permitted = true,
-                Ok(TcpOption::Sack(blocks)) => {
-                    summary.sack_count = 0;
-                    for (slot, block) in summary.sack.iter_mut().zip(blocks.iter()) {
-                        *slot = block;
-                        summary.sack_count += 1;
-                    }
+        let mut rest = bytes;
+        loop {
+            rest = match *rest {
+                [] | [END_OF_LIST, ..] => return (summary, None),
+                [NO_OPERATION, ref rest @ ..] => rest,
+                [MAXIMUM_SEGMENT_SIZE, 4, a, b, ref rest @ ..] => {
+                    summary.mss = Some(u16::from_be_bytes([a, b]));
+                    rest
                 }
-                Ok(TcpOption::Timestamps { value, echo }) => {
+                [WINDOW_SCALE, 3, shift, ref rest @ ..] => {
+                    summary.window_scale = Some(shift);
+                    rest
+                }
+                [SACK_PERMITTED, 2, ref rest @ ..] => {
+                    summary.sack_permitted = true;
+                    rest
+                }
+                [TIMESTAMPS, 10, a, b, c, d, e, f, g, h, ref rest @ ..] => {
+                    let value = u32::from_be_bytes([a, b, c, d]);
+                    let echo = u32::from_be_bytes([e, f, g, h]);
                     summary.timestamps = Some((value, echo));
+                    rest
                 }
-                Ok(TcpOption::NoOperation | TcpOption::Unknown { .. }) => {}
-                Err(error) => return (summary, Some(error)),
+                _ => match summary.take_other(rest, bytes.len() - rest.len()) {
+                    Ok(rest) => rest,
+                    Err(error) => return (summary, Some(error)),
+                },
+            };
+        }
+    }
+
+    /// Takes in the option at the front of `rest`, `offset` bytes into the options: SACK, an
+    /// unknown one or a malformed one. Gives what follows it.
+    fn take_other<'a>(&mut self, rest: &'a [u8], offset: usize) -> Result<&'a [u8], ParseError> {
+        let mut options = TcpOptions {
+            rest,
+            offset: FIRST_OFFSET + offset,
+        };
+        if let Some(TcpOption::Sack(blocks)) = options.next().transpose()? {
+            self.sack_count = 0;
+            for (slot, block) in self.sack.iter_mut().zip(blocks.iter()) {
+                *slot = block;
+                self.sack_count += 1;
             }
         }
-        (summary, None)
+        Ok(options.rest)
     }
 
     /// The SACK blocks, in the order of the option.

@@ -284,7 +284,62 @@ fn parse_both_ways(bytes: &[u8]) {
     );
 }
 
+/// The options that the iterator finds are those of the summary, and so is what is wrong.
+fn summary_is_what_the_iterator_finds(bytes: &[u8]) {
+    let (summary, error) = OptionSummary::tolerant(bytes);
+    let mut found = OptionSummary::default();
+    let (mut blocks, mut fault) = (Vec::new(), None);
+    for option in TcpOptions::new(bytes) {
+        match option {
+            Ok(TcpOption::MaximumSegmentSize(size)) => found.mss = Some(size),
+            Ok(TcpOption::WindowScale(shift)) => found.window_scale = Some(shift),
+            Ok(TcpOption::SackPermitted) => found.sack_permitted = true,
+            Ok(TcpOption::Sack(sack)) => blocks = sack.iter().collect(),
+            Ok(TcpOption::Timestamps { value, echo }) => found.timestamps = Some((value, echo)),
+            Ok(TcpOption::NoOperation | TcpOption::Unknown { .. }) => {}
+            Err(error) => fault = Some(error),
+        }
+    }
+    assert_eq!(summary.mss, found.mss, "{bytes:?}");
+    assert_eq!(summary.window_scale, found.window_scale, "{bytes:?}");
+    assert_eq!(summary.sack_permitted, found.sack_permitted, "{bytes:?}");
+    assert_eq!(summary.timestamps, found.timestamps, "{bytes:?}");
+    assert_eq!(summary.sack(), blocks, "{bytes:?}");
+    assert_eq!(error, fault, "{bytes:?}");
+}
+
+/// Options mostly well formed: a kind, the length that it has or another, a body.
+fn option_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let option = (0..9u8, 0..12u8, vec(any::<u8>(), 32)).prop_map(|(kind, luck, body)| {
+        let len = match (kind, luck) {
+            (_, 0) => body[0] % 40,
+            (0 | 1, _) => return vec![kind],
+            (2, _) => 4,
+            (3, _) => 3,
+            (4, _) => 2,
+            (5, blocks) => 2 + blocks % 5 * 8,
+            (8, _) => 10,
+            (_, more) => 2 + more,
+        };
+        let body = body
+            .into_iter()
+            .cycle()
+            .take(usize::from(len).saturating_sub(2));
+        [kind, len].into_iter().chain(body).collect::<Vec<u8>>()
+    });
+    vec(option, 0..7).prop_map(|options| {
+        let mut bytes = options.concat();
+        bytes.truncate(40);
+        bytes
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_summary_is_what_the_iterator_finds(bytes in option_bytes()) {
+        summary_is_what_the_iterator_finds(&bytes);
+    }
+
     #[test]
     fn views_never_panic_on_arbitrary_bytes(bytes in vec(any::<u8>(), 0..120)) {
         look_everywhere(&bytes);
