@@ -134,7 +134,7 @@ impl<'a> TcpPacket<'a> {
             } else if let Ok(timestamps) = <&[u8; 12]>::try_from(rest) {
                 fixed.combine(Checksum::of(timestamps))
             } else {
-                fixed.combine(sum_of_rest(rest))
+                fixed.combine(Checksum::of_out_of_line(rest))
             };
             if !(header.is_valid() & sum.is_valid()) {
                 return None;
@@ -163,12 +163,6 @@ impl<'a> TcpPacket<'a> {
         let tcp = ip.tcp_unverified()?;
         Ok(TcpPacket { ip, tcp })
     }
-}
-
-/// The sum of options and text. Out of line, so that a packet without them pays nothing for it.
-#[inline(never)]
-fn sum_of_rest(rest: &[u8]) -> Checksum {
-    Checksum::of(rest)
 }
 
 /// The headers of a packet without IPv4 options.

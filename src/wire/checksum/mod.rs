@@ -61,6 +61,23 @@ impl Checksum {
         Checksum::of_bytes(sum, data.len())
     }
 
+    /// [`of`](Checksum::of) with none of it inline: for code that is quicker without it where
+    /// there is nothing to sum.
+    #[inline(always)]
+    pub(super) fn of_out_of_line(data: &[u8]) -> Checksum {
+        #[inline(never)]
+        fn sum_short(data: &[u8]) -> u64 {
+            portable::sum_short(data)
+        }
+
+        let sum = if data.len() < portable::SHORT {
+            sum_short(data)
+        } else {
+            sum_long(data)
+        };
+        Checksum::of_bytes(sum, data.len())
+    }
+
     /// The sum of so many bytes.
     #[inline]
     const fn of_bytes(sum: u64, len: usize) -> Checksum {
