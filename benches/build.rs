@@ -364,10 +364,7 @@ fn pnet_syn(syn: &Syn, out: &mut [u8]) -> Option<()> {
 
 /// A bare segment of a connection that has its template; the limit copies one that is ready.
 fn template(bench: &mut Bench) {
-    let input = (
-        SegmentTemplate::new(SEGMENT.src, SEGMENT.dst, 64, 0),
-        fields(),
-    );
+    let input = (SegmentTemplate::new(SEGMENT.src, SEGMENT.dst), fields());
     let built = packet(40, &[]);
     let ready = built.first_chunk::<40>().expect("a packet of 40 bytes");
     let contest = Contest::new("template", Throughput::Elements(1))
@@ -388,7 +385,7 @@ fn template(bench: &mut Bench) {
 fn template_52(bench: &mut Bench) {
     let times = (0x1234_5678, 0x9abc_def0);
     let input = (
-        SegmentTemplate::new(SEGMENT.src, SEGMENT.dst, 64, 0),
+        SegmentTemplate::new(SEGMENT.src, SEGMENT.dst),
         fields(),
         times,
     );

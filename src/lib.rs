@@ -52,12 +52,13 @@
 //! | feature | brings | default |
 //! | --- | --- | --- |
 //! | none | [`wire`], without `std` and `alloc` | |
+//! | `detect` | the checksum [kernels](wire::checksum::Kernel) that the machine runs, found out by `std` at run time | yes |
 //! | `std` | [`stack`], [`tcp`], [`device`], [`time`] | yes |
 //! | `tun` | the TUN device and the driver, [`socket`] (Linux) | yes |
 //! | `pcap` | reading capture files, [`capture`], and writing them, [`device::Captured`] | yes |
 //! | `cli` | the `zerotcp` command and all of the above | yes |
 
-#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![cfg_attr(not(any(feature = "detect", test)), no_std)]
 #![deny(missing_docs, unsafe_code)]
 // This page tells of all features: with fewer, some of its links lead nowhere.
 #![cfg_attr(not(feature = "cli"), allow(rustdoc::broken_intra_doc_links))]

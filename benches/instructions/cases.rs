@@ -225,7 +225,7 @@ fn build(len: usize) {
 }
 
 fn template(len: usize, options: &[TcpOption<'_>]) {
-    let template = SegmentTemplate::new(SEGMENT.src, SEGMENT.dst, 64, 0);
+    let template = SegmentTemplate::new(SEGMENT.src, SEGMENT.dst);
     let fields = SegmentFields {
         seq: SeqNumber(SEGMENT.seq),
         ack: SeqNumber(SEGMENT.ack),

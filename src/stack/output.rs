@@ -166,5 +166,5 @@ fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 
 
 /// For packets from this host to the peer.
 pub(super) fn template(quad: Quad, ttl: u8) -> SegmentTemplate {
-    SegmentTemplate::new(quad.local(), quad.peer(), ttl, 0)
+    SegmentTemplate::with_ip(quad.local(), quad.peer(), |ip| ip.ttl(ttl))
 }

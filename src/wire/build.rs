@@ -37,6 +37,8 @@ pub enum BuildError {
     Field {
         /// The field's name.
         name: &'static str,
+        /// The smallest value that fits.
+        least: usize,
         /// The largest value that fits.
         limit: usize,
         /// The value.
@@ -56,9 +58,12 @@ impl fmt::Display for BuildError {
             BuildError::TooLong { found } => {
                 write!(f, "a packet of {found} bytes, at most 65535 fit IPv4")
             }
-            BuildError::Field { name, limit, found } => {
-                write!(f, "{name} {found}, at most {limit} possible here")
-            }
+            BuildError::Field {
+                name,
+                least,
+                limit,
+                found,
+            } => write!(f, "{name} {found}, {least} to {limit} possible here"),
         }
     }
 }
@@ -324,14 +329,14 @@ impl<'a> TcpBuilder<'a> {
         self
     }
 
-    /// SEG.SEQ.
+    /// The sequence number of the first octet (SEG.SEQ).
     #[inline]
     pub const fn seq(mut self, seq: SeqNumber) -> TcpBuilder<'a> {
         self.seq = seq;
         self
     }
 
-    /// SEG.ACK, and the ACK bit.
+    /// The acknowledgment number (SEG.ACK), and the ACK bit.
     #[inline]
     pub const fn ack(mut self, ack: SeqNumber) -> TcpBuilder<'a> {
         self.ack = ack;
@@ -339,14 +344,14 @@ impl<'a> TcpBuilder<'a> {
         self
     }
 
-    /// Adds control bits.
+    /// Adds control bits; there is no taking back.
     #[inline]
     pub const fn flags(mut self, flags: TcpFlags) -> TcpBuilder<'a> {
         self.flags = TcpFlags::from_bits(self.flags.bits() | flags.bits());
         self
     }
 
-    /// The window field, already scaled.
+    /// The window field as it is sent: the window in bytes shifted right by the window scale.
     #[inline]
     pub const fn window(mut self, window: u16) -> TcpBuilder<'a> {
         self.window = window;
@@ -361,7 +366,7 @@ impl<'a> TcpBuilder<'a> {
         self
     }
 
-    /// The options in their order, padded with zeros to whole words (MUST-69).
+    /// The options in their order, padded with zeros to whole words (RFC 9293, MUST-69).
     #[inline]
     pub const fn options(mut self, options: &'a [TcpOption<'a>]) -> TcpBuilder<'a> {
         self.options = options;

@@ -47,9 +47,11 @@ pub enum ErrorKind {
     Fragment,
     /// The packet carries another protocol than the one asked for.
     Protocol,
-    /// An option's length is below 2, reaches past the header or is not the one
-    /// that its kind prescribes.
+    /// An option's length is below 2 or not the one that its kind prescribes: of SACK, which
+    /// has several, the least is said to be needed.
     OptionLength,
+    /// An option reaches past the end of the header.
+    OptionOverrun,
 }
 
 /// Why bytes are not the packet they were taken for: layer, place, what was
@@ -70,7 +72,8 @@ pub struct ParseError {
     /// What is wrong with it.
     pub kind: ErrorKind,
     /// Where the offending field (or the missing byte) is, in bytes from the
-    /// start of the slice that was parsed.
+    /// start of the slice that was parsed; of options, which are looked at later, from the
+    /// start of the TCP header: [`at`](ParseError::at) counts from further out.
     pub offset: usize,
     /// What would have been right, in the unit of the field: words for a header
     /// length, bytes for other lengths, a number for a version, protocol or checksum.
@@ -161,6 +164,10 @@ impl fmt::Display for ParseError {
             ErrorKind::OptionLength => {
                 write!(f, "option length {found} at byte {offset}, {needed} needed")
             }
+            ErrorKind::OptionOverrun => write!(
+                f,
+                "option of {needed} bytes at byte {offset}, the header has {found} left"
+            ),
         }
     }
 }

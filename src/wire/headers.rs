@@ -11,15 +11,16 @@ use super::tcp::{TcpFlags, TcpHeader};
 pub struct SegmentFields {
     /// The IPv4 identification.
     pub identification: u16,
-    /// SEG.SEQ.
+    /// The sequence number of the first octet (SEG.SEQ).
     pub seq: SeqNumber,
-    /// The acknowledgment field.
+    /// The acknowledgment number. Other than [`TcpBuilder::ack`](super::TcpBuilder::ack) this sets
+    /// no bit: [`TcpFlags::ACK`] goes into `flags`.
     pub ack: SeqNumber,
     /// The control bits.
     pub flags: TcpFlags,
-    /// The window field, already scaled.
+    /// The window field as it is sent: the window in bytes shifted right by the window scale.
     pub window: u16,
-    /// The urgent pointer.
+    /// The urgent pointer; [`TcpFlags::URG`] goes into `flags`.
     pub urgent: u16,
 }
 
@@ -204,7 +205,7 @@ pub(super) fn options_len(options: &[TcpOption<'_>]) -> usize {
 }
 
 /// Writes options one after the other and gives their sum. What they leave of the last
-/// word of `out` is zero (MUST-69); `out` has room for them all.
+/// word of `out` is zero (RFC 9293, MUST-69); `out` has room for them all.
 #[inline(always)]
 pub(super) fn emit_options(options: &[TcpOption<'_>], mut out: &mut [u8]) -> Checksum {
     use TcpOption::{NoOperation, Timestamps};

@@ -11,6 +11,9 @@
 //! - A **raw view** ([`RawIpv4`], [`RawTcp`]) refuses nothing: it gives what bytes
 //!   there are, for captures that were cut and for quotes inside ICMP errors.
 //!
+//! Many packets at once are parsed by [`TcpPacket::parse_batch`], which has those to come on
+//! their way into the cache.
+//!
 //! Packets are written by [`TcpBuilder`], [`Ipv4Builder`] and [`Icmpv4Builder`],
 //! or, many alike, by a [`SegmentTemplate`]. The [`cookbook`](crate::cookbook) shows
 //! five whole tasks.

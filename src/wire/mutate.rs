@@ -121,7 +121,9 @@ fn patch_udp(payload: &mut [u8], old: [u8; 4], new: [u8; 4]) {
 }
 
 impl<'a> Ipv4PacketMut<'a> {
-    /// The packet at the start of `bytes`, its header checksum verified.
+    /// The packet at the start of `bytes`, its header checksum verified. That of the segment
+    /// inside is not looked at: to refuse damaged packets call
+    /// [`TcpPacket::parse`](super::TcpPacket::parse) before.
     ///
     /// # Errors
     /// As [`Ipv4Packet::parse`].
@@ -199,6 +201,7 @@ impl<'a> Ipv4PacketMut<'a> {
         if new > limit || new < least {
             return Err(BuildError::Field {
                 name: "total length",
+                least,
                 limit,
                 found: new,
             });
@@ -327,6 +330,7 @@ impl<'a> Ipv4PacketMut<'a> {
         if options.len() > limit {
             return Err(BuildError::Field {
                 name: "options length",
+                least: 0,
                 limit,
                 found: options.len(),
             });
@@ -413,7 +417,7 @@ pub struct TcpSegmentMut<'a> {
 
 impl<'a> TcpSegmentMut<'a> {
     /// The segment that fills `bytes`, its checksum not looked at: patching keeps
-    /// a right one right.
+    /// a right one right. To refuse damaged packets call [`TcpPacket::parse`](super::TcpPacket::parse) before.
     ///
     /// # Errors
     /// As [`TcpSegment::parse_unverified`].
@@ -433,7 +437,7 @@ impl<'a> TcpSegmentMut<'a> {
         TcpOptions::new(&self.rest[..self.options_len()])
     }
 
-    /// The text of the segment.
+    /// The payload of the segment.
     #[inline]
     pub fn payload(&self) -> &[u8] {
         &self.rest[self.options_len()..]
@@ -451,7 +455,7 @@ impl<'a> TcpSegmentMut<'a> {
         put(&mut self.header.dst_port, &mut self.header.checksum, port);
     }
 
-    /// Sets SEG.SEQ.
+    /// Sets the sequence number (SEG.SEQ).
     #[inline]
     pub fn set_seq(&mut self, seq: SeqNumber) {
         put32(&mut self.header.seq, &mut self.header.checksum, seq.0);
@@ -463,7 +467,7 @@ impl<'a> TcpSegmentMut<'a> {
         put32(&mut self.header.ack, &mut self.header.checksum, ack.0);
     }
 
-    /// Sets the data offset, in 32-bit words: what was text becomes options or the
+    /// Sets the data offset, in 32-bit words: what was payload becomes options or the
     /// other way round.
     ///
     /// # Errors
@@ -473,6 +477,7 @@ impl<'a> TcpSegmentMut<'a> {
         if usize::from(words) > limit || words < 5 {
             return Err(BuildError::Field {
                 name: "data offset",
+                least: 5,
                 limit,
                 found: words.into(),
             });
@@ -515,7 +520,7 @@ impl<'a> TcpSegmentMut<'a> {
     }
 
     /// Replaces the options. The header keeps its length: they are padded with zeros
-    /// to the room that there is (MUST-69).
+    /// to the room that there is (RFC 9293, MUST-69).
     ///
     /// # Errors
     /// [`BuildError::Field`] where there is less room than `options` takes.
@@ -528,6 +533,7 @@ impl<'a> TcpSegmentMut<'a> {
         if found > limit {
             return Err(BuildError::Field {
                 name: "options length",
+                least: 0,
                 limit,
                 found,
             });
@@ -539,7 +545,7 @@ impl<'a> TcpSegmentMut<'a> {
         Ok(())
     }
 
-    /// Overwrites the text from `offset` on, in bytes.
+    /// Overwrites the payload from `offset` on, in bytes.
     ///
     /// # Errors
     /// [`BuildError::Field`] where `data` reaches past the segment's end.
@@ -549,6 +555,7 @@ impl<'a> TcpSegmentMut<'a> {
         if found > limit {
             return Err(BuildError::Field {
                 name: "end of payload",
+                least: 0,
                 limit,
                 found,
             });

@@ -199,7 +199,8 @@ pub struct TcpOptions<'a> {
 }
 
 impl<'a> TcpOptions<'a> {
-    /// The options in `bytes`, what follows the fixed part of a header.
+    /// The options in `bytes`, what follows the fixed part of a header: offsets of errors count
+    /// from the start of that.
     #[inline]
     pub const fn new(bytes: &'a [u8]) -> TcpOptions<'a> {
         TcpOptions {
@@ -210,11 +211,14 @@ impl<'a> TcpOptions<'a> {
 
     /// The option at the front, which has a kind above 1, and what follows it.
     fn split_option(&self, kind: u8) -> Result<(TcpOption<'a>, &'a [u8]), ParseError> {
-        let found = self.rest.get(1).copied().unwrap_or(0);
-        let wrong = |needed: usize| {
-            let (offset, found) = (self.offset + 1, usize::from(found));
-            ParseError::new(Layer::Tcp, ErrorKind::OptionLength, offset, needed, found)
+        let error = |kind, offset, needed, found| {
+            ParseError::new(Layer::Tcp, kind, self.offset + offset, needed, found)
         };
+        let overrun = |needed| error(ErrorKind::OptionOverrun, 0, needed, self.rest.len());
+        let Some(len) = self.rest.get(1).copied().map(usize::from) else {
+            return Err(overrun(2));
+        };
+        let wrong = |needed| error(ErrorKind::OptionLength, 1, needed, len);
         let fixed = match kind {
             MAXIMUM_SEGMENT_SIZE => Some(4),
             WINDOW_SCALE => Some(3),
@@ -222,12 +226,11 @@ impl<'a> TcpOptions<'a> {
             TIMESTAMPS => Some(10),
             _ => None,
         };
-        if let Some(needed) = fixed.filter(|needed| *needed != usize::from(found)) {
+        if let Some(needed) = fixed.filter(|needed| *needed != len) {
             return Err(wrong(needed));
         }
-        let Some((option, rest)) = self.rest.split_at_checked(found.into()) else {
-            // Reaches past the header: no more than this would fit.
-            return Err(wrong(self.rest.len()));
+        let Some((option, rest)) = self.rest.split_at_checked(len) else {
+            return Err(overrun(len));
         };
         let Some(body) = option.get(2..) else {
             return Err(wrong(2));
@@ -296,7 +299,8 @@ impl OptionSummary {
     /// The summary of the options in `bytes`, what follows the fixed part of a header.
     ///
     /// # Errors
-    /// [`OptionLength`](ErrorKind::OptionLength), offset from the start of the segment.
+    /// [`OptionLength`](ErrorKind::OptionLength) and [`OptionOverrun`](ErrorKind::OptionOverrun),
+    /// offset from the start of the segment.
     #[inline]
     pub fn of(bytes: &[u8]) -> Result<OptionSummary, ParseError> {
         let (summary, error) = OptionSummary::tolerant(bytes);
@@ -304,7 +308,7 @@ impl OptionSummary {
     }
 
     /// The summary of the options before the first malformed one, and what was
-    /// wrong with that: a receiver that must survive (MUST-7) goes on with what it has.
+    /// wrong with that: a receiver that must survive (RFC 9293, MUST-7) goes on with what it has.
     #[inline]
     pub fn tolerant(bytes: &[u8]) -> (OptionSummary, Option<ParseError>) {
         if bytes.is_empty() {

@@ -212,7 +212,7 @@ impl<'a> RawTcp<'a> {
         self.bytes.get(2..4).map(BigEndian::read_u16)
     }
 
-    /// SEG.SEQ.
+    /// The sequence number (SEG.SEQ).
     pub fn seq(&self) -> Option<SeqNumber> {
         self.bytes.get(4..8).map(BigEndian::read_u32).map(SeqNumber)
     }

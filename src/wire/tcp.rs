@@ -246,7 +246,7 @@ impl TcpHeader {
         TcpFlags::from_bits(self.offset_flags.get())
     }
 
-    /// The window field as it stands there: unsigned (MUST-1) and not scaled.
+    /// The window field as it stands there: unsigned (RFC 9293, MUST-1) and not scaled.
     #[inline]
     pub fn window(&self) -> u16 {
         self.window.get()
@@ -301,7 +301,7 @@ impl<'a> TcpSegment<'a> {
     /// # Errors
     /// [`Truncated`](ErrorKind::Truncated), [`HeaderLength`](ErrorKind::HeaderLength),
     /// [`HeaderOverrun`](ErrorKind::HeaderOverrun) and [`Checksum`](ErrorKind::Checksum)
-    /// (MUST-3).
+    /// (RFC 9293, MUST-3).
     #[inline]
     pub fn parse(bytes: &'a [u8], pseudo_header: Checksum) -> Result<TcpSegment<'a>, ParseError> {
         match TcpSegment::sound(bytes) {
@@ -372,7 +372,8 @@ impl<'a> TcpSegment<'a> {
     /// What the options say, in one pass.
     ///
     /// # Errors
-    /// [`OptionLength`](ErrorKind::OptionLength), offset from the start of the segment.
+    /// [`OptionLength`](ErrorKind::OptionLength) and [`OptionOverrun`](ErrorKind::OptionOverrun),
+    /// offset from the start of the segment.
     #[inline]
     pub fn option_summary(&self) -> Result<OptionSummary, ParseError> {
         OptionSummary::of(self.options)
@@ -384,7 +385,7 @@ impl<'a> TcpSegment<'a> {
         self.options
     }
 
-    /// The text of the segment.
+    /// The payload of the segment: the text, as RFC 9293 has it.
     #[inline]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload

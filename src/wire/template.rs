@@ -5,9 +5,11 @@ use super::headers::{Headers, SegmentFields};
 use super::ipv4::IpProtocol;
 use super::options::TcpOption;
 
-/// What the headers of one connection's segments share, and its sums, in 32 bytes: a
-/// segment costs a few additions (RFC 1624's arithmetic, with the constant part as the
-/// old sum) and five stores.
+/// Writes many segments of one connection: addresses, ports, TTL and TOS are set once. For
+/// a single packet there is [`TcpBuilder`](super::TcpBuilder).
+///
+/// It holds what the headers share and its sums, in 32 bytes, so that a segment costs a few
+/// additions (RFC 1624's arithmetic, with the constant part as the old sum) and five stores.
 ///
 /// ```
 /// use std::net::{Ipv4Addr, SocketAddrV4};
@@ -15,14 +17,15 @@ use super::options::TcpOption;
 ///
 /// let src = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 2), 7);
 /// let dst = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 1), 49152);
-/// let template = SegmentTemplate::new(src, dst, 64, 0);
+/// let template = SegmentTemplate::new(src, dst);
 /// let fields = SegmentFields {
 ///     seq: SeqNumber(1),
 ///     flags: TcpFlags::ACK | TcpFlags::PSH,
 ///     ..SegmentFields::default()
 /// };
 /// let mut buffer = [0; 1500];
-/// let len = template.write(&mut buffer, &fields, &[], [b"hel", b"lo"])?;
+/// let no_options = &[];
+/// let len = template.write(&mut buffer, &fields, no_options, [b"hello", b""])?;
 /// assert_eq!(TcpPacket::parse(&buffer[..len]).unwrap().tcp.payload(), b"hello");
 /// # Ok::<(), zerotcp::wire::BuildError>(())
 /// ```
@@ -32,15 +35,29 @@ pub struct SegmentTemplate {
 }
 
 impl SegmentTemplate {
-    /// A template for segments from `src` to `dst` with DF set, time to live `ttl`
-    /// in hops and the TOS byte `dscp_ecn`.
-    pub fn new(src: SocketAddrV4, dst: SocketAddrV4, ttl: u8, dscp_ecn: u8) -> SegmentTemplate {
-        let ip = Ipv4Builder::new(*src.ip(), *dst.ip(), IpProtocol::TCP)
-            .ttl(ttl)
-            .dscp(dscp_ecn >> 2)
-            .ecn(dscp_ecn);
+    /// A template for segments from `src` to `dst`, in packets as
+    /// [`Ipv4Builder::new`] makes them: DF set, TTL 64.
+    pub fn new(src: SocketAddrV4, dst: SocketAddrV4) -> SegmentTemplate {
+        SegmentTemplate::with_ip(src, dst, |ip| ip)
+    }
+
+    /// As [`new`](SegmentTemplate::new), with the fields of the IPv4 header that `change`
+    /// sets, but options: a template has none there.
+    ///
+    /// ```
+    /// # use std::net::{Ipv4Addr, SocketAddrV4};
+    /// # use zerotcp::wire::SegmentTemplate;
+    /// # let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+    /// let template = SegmentTemplate::with_ip(any, any, |ip| ip.ttl(1).dscp(46));
+    /// ```
+    pub fn with_ip(
+        src: SocketAddrV4,
+        dst: SocketAddrV4,
+        change: impl for<'a> FnOnce(Ipv4Builder<'a>) -> Ipv4Builder<'a>,
+    ) -> SegmentTemplate {
+        let ip = change(Ipv4Builder::new(*src.ip(), *dst.ip(), IpProtocol::TCP));
         SegmentTemplate {
-            headers: Headers::new(ip.header(), src.port(), dst.port()),
+            headers: Headers::new(ip.options(&[]).header(), src.port(), dst.port()),
         }
     }
 

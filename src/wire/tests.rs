@@ -432,7 +432,9 @@ proptest! {
     fn a_template_writes_what_the_builder_writes(sample in sample(), cut in any::<prop::sample::Index>()) {
         let recommended = sample.timestamps.is_some() && sample.mss.is_none();
         let sample = Sample { ip_options: vec![], recommended, ..sample };
-        let template = SegmentTemplate::new(sample.src, sample.dst, sample.ttl, sample.dscp_ecn);
+        let template = SegmentTemplate::with_ip(sample.src, sample.dst, |ip| {
+            ip.ttl(sample.ttl).dscp(sample.dscp_ecn >> 2).ecn(sample.dscp_ecn)
+        });
         let (first, second) = sample.payload.split_at(cut.index(sample.payload.len() + 1));
         let mut buffer = [0x55; 400];
         let len = template
@@ -609,23 +611,27 @@ fn link_padding_is_not_part_of_the_packet() {
 
 #[test]
 fn malformed_options_say_where_and_end_the_walk() {
-    // (options, where the wrong length is, what would be right)
-    let cases: [(&[u8], usize, usize); 9] = [
-        (&[254, 0, 1, 1], 21, 2),
-        (&[254, 1, 1, 1], 21, 2),
-        (&[1, 254, 4, 1], 22, 3),
-        (&[1, 1, 1, 2], 24, 4),
-        (&[2, 3, 5, 1], 21, 4),
-        (&[3, 4, 5, 1], 21, 3),
-        (&[4, 3, 0, 0], 21, 2),
-        (&[5, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 21, 10),
-        (&[8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 21, 10),
+    use ErrorKind::{OptionLength, OptionOverrun};
+
+    // (options, what is wrong, where, what would be right)
+    let cases: [(&[u8], ErrorKind, usize, usize); 11] = [
+        (&[254, 0, 1, 1], OptionLength, 21, 2),
+        (&[254, 1, 1, 1], OptionLength, 21, 2),
+        (&[1, 254, 4, 1], OptionOverrun, 21, 4),
+        (&[1, 1, 1, 2], OptionOverrun, 23, 2),
+        (&[1, 1, 2, 4], OptionOverrun, 22, 4),
+        (&[1, 1, 1, 254], OptionOverrun, 23, 2),
+        (&[2, 3, 5, 1], OptionLength, 21, 4),
+        (&[3, 4, 5, 1], OptionLength, 21, 3),
+        (&[4, 3, 0, 0], OptionLength, 21, 2),
+        (&[5, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], OptionLength, 21, 10),
+        (&[8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], OptionLength, 21, 10),
     ];
-    for (bytes, offset, needed) in cases {
+    for (bytes, kind, offset, needed) in cases {
         let error = OptionSummary::of(bytes).unwrap_err();
         assert_eq!(
             (error.kind, error.offset, error.needed),
-            (ErrorKind::OptionLength, offset, needed),
+            (kind, offset, needed),
             "{bytes:?}"
         );
         let mut options = TcpOptions::new(bytes).skip_while(Result::is_ok);

@@ -71,7 +71,7 @@ fn rewrite() -> Option<bool> {
 
 fn stamp() -> Option<bool> {
     let mut buffer = [0; 64];
-    let template = SegmentTemplate::new(CLIENT, SERVER, 64, 0);
+    let template = SegmentTemplate::new(CLIENT, SERVER);
     let fields = SegmentFields::default();
     let len = template
         .write(&mut buffer, &fields, &[], [b"hel", b"lo"])

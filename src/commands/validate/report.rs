@@ -213,6 +213,7 @@ impl fmt::Display for Reason {
             ErrorKind::TotalLength => "total length below header length",
             ErrorKind::Cut => "total length past end of frame",
             ErrorKind::OptionLength => "bad option length",
+            ErrorKind::OptionOverrun => "option past the header",
             _ => "other",
         };
         write!(f, "{} {kind}", self.layer)

@@ -12,22 +12,29 @@ use super::{avx2, avx512};
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 macro_rules! has {
     ($($feature:tt)*) => {{
-        #[cfg(feature = "std")]
+        #[cfg(feature = "detect")]
         { true $(&& std::arch::is_x86_feature_detected!($feature))* }
-        #[cfg(not(feature = "std"))]
+        #[cfg(not(feature = "detect"))]
         { cfg!(all($(target_feature = $feature),*)) }
     }};
 }
 
 /// A way to take the sum of many bytes.
 ///
-/// There is one only where this machine can run it, so that using it needs no care.
-/// [`Checksum`], and with it all parsing and building, uses the best one; the others are
-/// for tests and benches, which want to compare them or to name one.
+/// | name | what it takes | bytes a step |
+/// | --- | --- | --- |
+/// | `portable` | nothing | 8 |
+/// | `avx2` | x86-64 with AVX2 | 32 |
+/// | `avx512` | x86-64 with AVX-512 F, BW and VNNI, and BMI2 | 64 |
 ///
-/// Without the feature `std` nobody can ask the machine, and a kernel or firmware may not
-/// want vector registers touched: then what the target was compiled for counts
-/// (`-C target-cpu=native`).
+/// [`Checksum`], and with it all parsing and building, uses the best that there is; the
+/// others are for tests and benches, which want to compare them or to name one. There is a
+/// kernel only where it can run, so that using it needs no care.
+///
+/// With the feature `detect`, which `std` includes, the machine is asked at run time. Without
+/// it nobody can ask, and a kernel or firmware may not want its vector registers touched:
+/// then what the target was compiled for counts, which is `portable` on x86-64 unless
+/// `-C target-cpu=native` or the like says more.
 ///
 /// ```
 /// use zerotcp::wire::checksum::{Checksum, Kernel};
@@ -87,13 +94,13 @@ static CODES: &[&Code] = &[
 static BOUND: AtomicPtr<Code> = AtomicPtr::new(ptr::null_mut());
 
 impl Kernel {
-    /// The kernels that this machine can run, the portable one first and the best last.
+    /// The kernels that there are, the portable one first and the best last.
     pub fn available() -> impl DoubleEndedIterator<Item = Kernel> {
         let codes = CODES.iter().filter(|code| (code.is_available)());
         codes.map(|code| Kernel { code })
     }
 
-    /// The kernel of that name, if this machine can run it: `portable`, `avx2`, `avx512`.
+    /// The kernel of that name, if there is one.
     pub fn named(name: &str) -> Option<Kernel> {
         Kernel::available().find(|kernel| kernel.name() == name)
     }

@@ -134,26 +134,21 @@ impl Checksum {
         *self = self.combine(Checksum::of(data));
     }
 
-    /// Adds one 16-bit word, which must not straddle: all bytes before it are even in number.
+    /// Adds the two bytes of `word`, in network byte order.
     #[inline]
     #[must_use]
     pub const fn word(self, word: u16) -> Checksum {
-        debug_assert!(!self.odd);
-        Checksum {
-            sum: portable::add(self.sum, word.swap_bytes() as u64),
-            odd: self.odd,
-        }
+        self.combine(Checksum::from_sum(word))
     }
 
-    /// Adds one 32-bit word; as [`word`](Checksum::word).
+    /// Adds the four bytes of `word`, in network byte order.
     #[inline]
     #[must_use]
     pub const fn word32(self, word: u32) -> Checksum {
-        debug_assert!(!self.odd);
-        Checksum {
-            sum: portable::add(self.sum, word.swap_bytes() as u64),
-            odd: self.odd,
-        }
+        self.combine(Checksum {
+            sum: word.swap_bytes() as u64,
+            odd: false,
+        })
     }
 
     /// The sum of the bytes of `self` followed by those of `next`.
@@ -209,8 +204,18 @@ impl Checksum {
         self.sum.wrapping_mul(INVERSE).wrapping_sub(1) < u64::MAX / 0xffff
     }
 
-    /// Copies `src` to the start of `dst` and returns the sum of the bytes copied:
-    /// as many as the shorter of the two holds.
+    /// Copies `src` to the start of `dst` and returns the sum of the bytes copied, in one
+    /// pass. These are as many as the shorter of the two holds: who wants all of them
+    /// compares the lengths first.
+    ///
+    /// ```
+    /// use zerotcp::wire::Checksum;
+    ///
+    /// let mut buffer = [0; 1500];
+    /// let sum = Checksum::copy(&mut buffer[40..], b"payload");
+    /// assert_eq!(buffer[40..47], *b"payload");
+    /// assert_eq!(sum, Checksum::of(b"payload"));
+    /// ```
     #[inline]
     pub fn copy(dst: &mut [u8], src: &[u8]) -> Checksum {
         Kernel::bound().copy(dst, src)
@@ -251,7 +256,19 @@ pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
 }
 
 /// [`update`] for a run of bytes that was replaced: `old` and `new` are the sums
-/// of the run before and after, taken at the parity that the run has in the message.
+/// of the run before and after. Of a run that starts at an odd offset they include the
+/// byte before it, or a zero in its place.
+///
+/// ```
+/// use zerotcp::wire::checksum::{Checksum, update_sum};
+///
+/// let mut message = *b"three odd bytes";
+/// let before = Checksum::of(&message).finish();
+/// let old = Checksum::of(&message[4..7]); // of " odd", from an even offset
+/// message[5..7].copy_from_slice(b"ol");
+/// let new = Checksum::of(&message[4..7]);
+/// assert_eq!(update_sum(before, old, new), Checksum::of(&message).finish());
+/// ```
 #[inline]
 pub const fn update_sum(checksum: u16, old: Checksum, new: Checksum) -> u16 {
     update(checksum, old.sum(), new.sum())
