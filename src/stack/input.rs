@@ -35,7 +35,7 @@ impl Stack {
     fn receive_ipv4(&mut self, now: Instant, packet: &[u8], meta: Meta) -> Result<(), DropReason> {
         // What nearly every packet is; any other, and what is wrong with it, below.
         if !meta.tcp_checksum_verified
-            && let Ok(packet) = TcpPacket::parse(packet)
+            && let Some(packet) = TcpPacket::common(packet)
         {
             self.check_addresses(&packet.ip)?;
             return self.receive_tcp(now, &packet);

@@ -10,6 +10,7 @@ const AHEAD: usize = 16;
 /// Parses packets one after the other, with the headers of those to come on their way
 /// into the cache: made by [`TcpPacket::parse_batch`].
 #[derive(Clone, Debug)]
+#[must_use = "iterators are lazy"]
 pub struct ParseBatch<'p, 'a> {
     packets: core::slice::Iter<'p, &'a [u8]>,
 }

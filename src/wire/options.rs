@@ -39,7 +39,8 @@ pub enum TcpOption<'a> {
         /// TSecr: the last TSval that the sender saw.
         echo: u32,
     },
-    /// Any other kind, kept as it is.
+    /// Any other kind, kept as it is. Kinds 0 and 1 have no length and no data: of those this
+    /// makes something that no receiver understands.
     Unknown {
         /// The option's kind.
         kind: u8,
@@ -374,7 +375,7 @@ impl OptionSummary {
             offset: FIRST_OFFSET + offset,
         };
         if let Some(TcpOption::Sack(blocks)) = options.next().transpose()? {
-            self.sack_count = 0;
+            (self.sack, self.sack_count) = ([SackBlock::default(); SackBlocks::MAX], 0);
             for (slot, block) in self.sack.iter_mut().zip(blocks.iter()) {
                 *slot = block;
                 self.sack_count += 1;

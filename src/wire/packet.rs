@@ -79,7 +79,7 @@ impl<'a> TcpPacket<'a> {
     /// As [`Ipv4Packet::parse`] and [`Ipv4Packet::tcp`].
     #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        match TcpPacket::common::<true>(bytes) {
+        match TcpPacket::common(bytes) {
             Some(packet) => Ok(packet),
             None => TcpPacket::parse_any(bytes),
         }
@@ -91,16 +91,23 @@ impl<'a> TcpPacket<'a> {
     /// As [`parse`](TcpPacket::parse), but the checksums.
     #[inline(always)]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
-        match TcpPacket::common::<false>(bytes) {
+        match TcpPacket::common_parts::<false>(bytes) {
             Some(packet) => Ok(packet),
             None => TcpPacket::parse_any_unverified(bytes),
         }
     }
 
-    /// The packet, if it is what nearly every one is: sound, whole, without IPv4 options. The
-    /// five words of both headers are loaded once, for the checks and for the checksums.
+    /// The packet, if it is what nearly every one is: sound, whole, without IPv4 options, both
+    /// checksums right.
     #[inline(always)]
-    fn common<const VERIFY: bool>(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
+    pub(crate) fn common(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
+        TcpPacket::common_parts::<true>(bytes)
+    }
+
+    /// [`common`](TcpPacket::common), the checksums looked at or not. The five words of both
+    /// headers are loaded once, for the checks and for the sums.
+    #[inline(always)]
+    fn common_parts<const VERIFY: bool>(bytes: &'a [u8]) -> Option<TcpPacket<'a>> {
         /// The version, the IHL and the fragment field but for DF and the reserved bit, in the
         /// first word; the protocol, in the second. The first byte is the lowest.
         const MASKS: [u64; 2] = [0xff3f_0000_0000_00ff, 0xff00];
@@ -151,6 +158,11 @@ impl<'a> TcpPacket<'a> {
     #[inline(never)]
     fn parse_any(bytes: &'a [u8]) -> Result<TcpPacket<'a>, ParseError> {
         let ip = Ipv4Packet::parse(bytes)?;
+        if ip.options().is_empty() && ip.tcp_unverified().is_ok() {
+            // It has the shape of the common packet, and nothing else is wrong: the sum of the
+            // segment is, and need not be taken again to know.
+            return Err(ip.bad_tcp());
+        }
         let tcp = ip.tcp()?;
         Ok(TcpPacket { ip, tcp })
     }

@@ -1,4 +1,4 @@
-//! The bulk sum in vectors of 256 bits, for any x86-64 since 2013.
+//! The bulk sum in vectors of 256 bits, for nearly every x86-64 of the last ten years.
 //!
 //! `vpmaddwd` multiplies words, here by one, and adds each pair of products: the widening
 //! that sums need. It takes words to be signed, so each has its upper bit flipped first,
@@ -13,10 +13,6 @@ use super::portable;
 
 const LANES: usize = size_of::<__m256i>();
 
-/// Bytes from which on it pays to start at a boundary: a vector across two cache lines
-/// costs two loads.
-const ALIGNED: usize = 256;
-
 /// Bytes that are summed in 32 bits: 2^15 words and those of two vectors more, each off
 /// by up to 2^15, stay below 2^31 even where all come together in one lane.
 const BLOCK: usize = 1 << 16;
@@ -24,14 +20,16 @@ const BLOCK: usize = 1 << 16;
 /// As [`portable::sum`].
 #[target_feature(enable = "avx2")]
 pub(super) fn sum(data: &[u8]) -> u64 {
-    if data.len() <= BLOCK {
+    if data.len() < portable::SHORT {
+        portable::sum_short(data)
+    } else if data.len() <= BLOCK {
         sum_block(data)
     } else {
         sum_blocks(data)
     }
 }
 
-/// The sum of at most [`BLOCK`] bytes.
+/// The sum of [`SHORT`](portable::SHORT) to [`BLOCK`] bytes.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn sum_block(data: &[u8]) -> u64 {
@@ -170,16 +168,13 @@ impl Sums {
     }
 }
 
-/// Bytes by which to start before the data, so as to start at a boundary: where that does not
-/// pay none, nor where they are odd in number, which would shift all words.
+/// Bytes by which to start before the data, so as to start at a boundary, since a vector across
+/// two cache lines costs two loads: none where they are odd in number, which would shift all
+/// words.
 #[inline]
 fn skew(data: &[u8]) -> usize {
     let past = data.as_ptr().addr() % LANES;
-    if data.len() < ALIGNED || past % 2 == 1 {
-        0
-    } else {
-        past
-    }
+    if past % 2 == 1 { 0 } else { past }
 }
 
 /// Ones between zeros: from some byte on the mask of the first or of the last bytes.

@@ -18,15 +18,15 @@ const LANES: usize = size_of::<__m512i>();
 /// by up to 2^15, stay below 2^31 even where all come together in one lane.
 const BLOCK: usize = 1 << 16;
 
-/// Bytes from which on it pays to start at a boundary: a vector across two cache lines
-/// costs two loads.
+/// Bytes from which on it pays to copy to a boundary: a vector across two cache lines costs
+/// two stores.
 const ALIGNED: usize = 256;
 
 /// As [`portable::sum`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 pub(super) fn sum(data: &[u8]) -> u64 {
-    if data.len() < ALIGNED {
-        sum_few(data)
+    if data.len() < portable::SHORT {
+        portable::sum_short(data)
     } else if data.len() <= BLOCK {
         sum_block(data)
     } else {
@@ -46,33 +46,26 @@ pub(super) fn copy(dst: &mut [u8], src: &[u8]) -> u64 {
     portable::add(sum, copy_block(dst_last, src_last))
 }
 
-/// The sum of fewer than [`ALIGNED`] bytes.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
-#[inline]
-fn sum_few(data: &[u8]) -> u64 {
-    let (vectors, tail) = data.as_chunks::<LANES>();
-    let mut sums = Sums::new();
-    sums.add(0, load_part(tail, 0));
-    sums.add_rest(vectors);
-    sums.finish(vectors.len() + 1)
-}
-
-/// The sum of [`ALIGNED`] to [`BLOCK`] bytes.
+/// The sum of [`SHORT`](portable::SHORT) to [`BLOCK`] bytes, by loads that cross no cache line.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 #[inline]
 fn sum_block(data: &[u8]) -> u64 {
     let skew = data.as_ptr().addr() % LANES;
     let (head, rest) = data.split_at(LANES - skew);
-    let (vectors, tail) = rest.as_chunks::<LANES>();
+    // The tail is never empty: it would begin in a line that may not be there.
+    let (vectors, tail) = rest.split_at((rest.len() - 1) / LANES * LANES);
+    let (vectors, _) = vectors.as_chunks::<LANES>();
     let mut sums = Sums::new();
-    sums.add(0, load_part(head, skew));
-    sums.add(1, load_part(tail, 0));
+    sums.add(0, load_within_line(head));
+    sums.add(1, load_within_line(tail));
     let (eights, few) = vectors.as_chunks::<8>();
     for eight in eights {
         sums.add_all(eight);
     }
     sums.add_rest(few);
-    unskew(sums.finish(vectors.len() + 2), skew)
+    // Summed from `skew` bytes before the start: an odd number shifts all words.
+    let sum = sums.finish(vectors.len() + 2);
+    sum.rotate_left((skew % 2 * 8) as u32)
 }
 
 /// The sum of any number of bytes.
@@ -90,35 +83,31 @@ fn sum_blocks(data: &[u8]) -> u64 {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 #[inline]
 fn copy_block(dst: &mut [u8], src: &[u8]) -> u64 {
-    let (Some(dst_first), Some(src_first)) = (dst.first_chunk_mut(), src.first_chunk()) else {
+    let (Some(to_first), Some(first)) = (dst.first_chunk_mut(), src.first_chunk()) else {
         return portable::copy(dst, src);
     };
     // The ends as whole vectors, which overlap what comes between.
-    store(dst_first, load(src_first));
-    if let (Some(dst_last), Some(src_last)) = (dst.last_chunk_mut(), src.last_chunk()) {
-        store(dst_last, load(src_last));
+    let first = load(first);
+    store(to_first, first);
+    if let (Some(to_last), Some(last)) = (dst.last_chunk_mut(), src.last_chunk()) {
+        store(to_last, load(last));
     }
-    // Of loads and stores across cache lines stores are the dearer.
-    let skew = if src.len() < ALIGNED {
+    // Of loads and stores across cache lines stores are the dearer. An odd number of bytes
+    // before the boundary would shift the words of what follows.
+    let past = dst.as_ptr().addr() % LANES;
+    let past = if src.len() < ALIGNED || past % 2 == 1 {
         0
     } else {
-        dst.as_ptr().addr() % LANES
+        past
     };
-    let (head, from) = src.split_at(LANES - skew);
-    let (from, tail) = from.as_chunks::<LANES>();
-    let (to, _) = dst[LANES - skew..].as_chunks_mut::<LANES>();
+    let (_, rest) = src.split_at(LANES - past);
+    let (from, tail) = rest.as_chunks::<LANES>();
+    let (to, _) = dst[LANES - past..].as_chunks_mut::<LANES>();
     let mut sums = Sums::new();
-    sums.add(0, load_part(head, skew));
-    sums.add(1, load_part(tail, 0));
+    sums.add(0, first_of(first, LANES - past));
     sums.copy_each(to, from);
-    unskew(sums.finish(from.len() + 2), skew)
-}
-
-/// What `sum` is if it was taken from `skew` bytes before the start: an odd number shifts
-/// all words.
-#[inline]
-const fn unskew(sum: u64, skew: usize) -> u64 {
-    sum.rotate_left((skew % 2 * 8) as u32)
+    let odd = sums.add_tail(src, tail.len());
+    portable::add(sums.finish(from.len() + 2), odd)
 }
 
 /// The sum of the vectors so far.
@@ -177,6 +166,19 @@ impl Sums {
         if let Some(one) = vectors.first() {
             self.add(1, load(one));
         }
+    }
+
+    /// Adds the last `count` bytes of `data`, which is a vector long at least, from an even
+    /// offset. Of an odd number gives the last, to be added by itself: with it, the words of
+    /// a vector that ends there would lie across those of the others.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
+    #[inline]
+    fn add_tail(&mut self, data: &[u8], count: usize) -> u64 {
+        let (even, odd) = data.split_at(data.len() - count % 2);
+        if let Some(last) = even.last_chunk() {
+            self.add(0, last_of(load(last), count - odd.len()));
+        }
+        odd.first().map_or(0, |byte| u64::from(*byte))
     }
 
     /// Copies and adds vectors, as many on either side.
@@ -247,7 +249,7 @@ fn splat(words: &'static u32) -> __m512i {
         asm!(
             "vpbroadcastd {0}, dword ptr [{1}]",
             out(zmm_reg) vector,
-            in(reg) words,
+            in(reg) core::ptr::from_ref(words).expose_provenance() as u64,
             options(pure, readonly, nostack, preserves_flags),
         );
     }
@@ -261,15 +263,33 @@ fn load(bytes: &[u8; LANES]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// `bytes`, from the lane `skew` on, and zeros elsewhere; `skew` and they fill a vector at most.
+/// Bytes of one cache line, each in the lane of its place there, and zeros elsewhere. A
+/// masked load of a line that has none of them could touch a page that is not there,
+/// which is allowed and slow.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
 #[inline]
-fn load_part(bytes: &[u8], skew: usize) -> __m512i {
-    let mask = _bzhi_u64(u64::MAX, bytes.len() as u32) << skew;
-    let start = bytes.as_ptr().wrapping_sub(skew);
-    // SAFETY: the mask lets in bytes of the slice alone, and what it leaves out is not
-    // accessed.
-    unsafe { _mm512_maskz_loadu_epi8(mask, start.cast()) }
+fn load_within_line(bytes: &[u8]) -> __m512i {
+    let place = bytes.as_ptr().addr() % LANES;
+    // Nothing is past the line, nor let in by the mask.
+    let mask = _bzhi_u64(u64::MAX, bytes.len() as u32) << place;
+    let line = bytes.as_ptr().wrapping_sub(place);
+    // SAFETY: the mask lets in bytes of the slice alone, the first of them at `place`, and what
+    // it leaves out is not accessed.
+    unsafe { _mm512_maskz_loadu_epi8(mask, line.cast()) }
+}
+
+/// The first `count` bytes of a vector, zeros after them.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
+#[inline]
+fn first_of(vector: __m512i, count: usize) -> __m512i {
+    _mm512_maskz_mov_epi8(_bzhi_u64(u64::MAX, count as u32), vector)
+}
+
+/// The last `count` bytes of a vector, zeros before them.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]
+#[inline]
+fn last_of(vector: __m512i, count: usize) -> __m512i {
+    _mm512_maskz_mov_epi8(!_bzhi_u64(u64::MAX, (LANES - count) as u32), vector)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,bmi2")]

@@ -95,23 +95,27 @@ static BOUND: AtomicPtr<Code> = AtomicPtr::new(ptr::null_mut());
 
 impl Kernel {
     /// The kernels that there are, the portable one first and the best last.
+    #[must_use]
     pub fn available() -> impl DoubleEndedIterator<Item = Kernel> {
         let codes = CODES.iter().filter(|code| (code.is_available)());
         codes.map(|code| Kernel { code })
     }
 
     /// The kernel of that name, if there is one.
+    #[must_use]
     pub fn named(name: &str) -> Option<Kernel> {
         Kernel::available().find(|kernel| kernel.name() == name)
     }
 
     /// The name, as [`named`](Kernel::named) takes it.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         self.code.name
     }
 
     /// The kernel in use: the best one, unless another was bound.
     #[inline]
+    #[must_use]
     pub fn bound() -> Kernel {
         // SAFETY: what is stored there, if anything, came out of a shared reference to a
         // static, in `bind`; codes never change, so there is no order to keep.
@@ -132,12 +136,23 @@ impl Kernel {
     fn bind_best() -> Kernel {
         let best = Kernel::available().next_back();
         let best = best.unwrap_or(Kernel { code: &PORTABLE });
+        // Unless one was bound meanwhile: that holds.
+        #[cfg(target_has_atomic = "ptr")]
+        {
+            let (none, best) = (ptr::null_mut(), ptr::from_ref(best.code).cast_mut());
+            let order = Ordering::Relaxed;
+            if BOUND.compare_exchange(none, best, order, order).is_err() {
+                return Kernel::bound();
+            }
+        }
+        #[cfg(not(target_has_atomic = "ptr"))]
         best.bind();
         best
     }
 
     /// The sum of `data`, by this kernel.
     #[inline]
+    #[must_use]
     pub fn sum(self, data: &[u8]) -> Checksum {
         Checksum::of_bytes(self.add_up(data), data.len())
     }

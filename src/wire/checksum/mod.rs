@@ -51,6 +51,7 @@ impl Checksum {
 
     /// The sum of `data`.
     #[inline]
+    #[must_use]
     pub fn of(data: &[u8]) -> Checksum {
         // As many bytes are summed before a kernel would have begun.
         let sum = if data.len() < portable::SHORT {
@@ -91,6 +92,7 @@ impl Checksum {
     /// (RFC 9293 section 3.1): addresses, zero, protocol, and `length`, the
     /// segment's header and payload in bytes.
     #[inline]
+    #[must_use]
     pub fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, length: u16) -> Checksum {
         let [a, b, c, d] = src.octets();
         let [e, f, g, h] = dst.octets();
@@ -173,6 +175,7 @@ impl Checksum {
     /// The ones' complement sum, not inverted, as the number that the network's
     /// byte order reads. A message whose checksum field is right sums to `0xffff`.
     #[inline]
+    #[must_use]
     pub const fn sum(self) -> u16 {
         fold(self.sum).swap_bytes()
     }
@@ -191,12 +194,14 @@ impl Checksum {
 
     /// The value of the checksum field: the complement of [`sum`](Checksum::sum).
     #[inline]
+    #[must_use]
     pub const fn finish(self) -> u16 {
         !self.sum()
     }
 
     /// Whether a message that includes its checksum field is intact (RFC 1071 section 1).
     #[inline]
+    #[must_use]
     pub const fn is_valid(self) -> bool {
         // The sum stands for 0xffff where it is a multiple of it, but zero: by the inverse
         // modulo 2^64 multiples, and they alone, become what they are multiples by.
@@ -245,12 +250,14 @@ impl Eq for Checksum {}
 /// assert_eq!(zerotcp::wire::checksum::update(0xdd2f, 0x5555, 0x3285), 0x0000);
 /// ```
 #[inline]
+#[must_use]
 pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
     less(checksum, add16(!old, new))
 }
 
 /// [`update`] for a 32-bit field that sits on a 16-bit boundary.
 #[inline]
+#[must_use]
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
     less(checksum, fold(!old as u64 + new as u64))
 }
@@ -270,6 +277,7 @@ pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
 /// assert_eq!(update_sum(before, old, new), Checksum::of(&message).finish());
 /// ```
 #[inline]
+#[must_use]
 pub const fn update_sum(checksum: u16, old: Checksum, new: Checksum) -> u16 {
     update(checksum, old.sum(), new.sum())
 }

@@ -5,7 +5,7 @@
 //! section 2 (C)). One addition then takes eight bytes and needs no widening.
 
 /// Words that are taken as a block, with a chain of carries of their own.
-const BLOCK: usize = 16;
+const BLOCK: usize = 32;
 
 /// Bytes from which on there is a block. Of fewer words than a block each bit of their count
 /// is one branch, and for a length known at compile time a word is one addition.
@@ -57,6 +57,10 @@ pub(super) const fn add(a: u64, b: u64) -> u64 {
 /// Adds fewer words than a [`BLOCK`].
 #[inline(always)]
 fn few(mut sum: u64, mut words: &[[u8; 8]]) -> u64 {
+    if let Some((sixteen, rest)) = words.split_first_chunk::<16>() {
+        sum = chain(sum, sixteen.map(u64::from_le_bytes));
+        words = rest;
+    }
     if let Some((eight, rest)) = words.split_first_chunk::<8>() {
         sum = chain(sum, eight.map(u64::from_le_bytes));
         words = rest;
