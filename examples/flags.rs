@@ -6,26 +6,41 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::process::ExitCode;
 
 use zerotcp::capture::{CaptureError, CaptureReader};
 use zerotcp::wire::{ErrorKind, EtherType, TcpPacket};
 
+const USAGE: &str = "usage: flags CAPTURE, a pcap or pcapng file: flags testdata/handshake.pcap";
+
 fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
-    let [path] = args.as_slice() else {
-        eprintln!("usage: flags CAPTURE, a pcap or pcapng file: flags testdata/handshake.pcap");
-        return ExitCode::from(2);
+    let path = match args.as_slice() {
+        [arg] if arg == "-h" || arg == "--help" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [path] => path,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     };
-    let mut counts = Counts::default();
-    let outcome = CaptureReader::open(path).and_then(|mut capture| counts.take(&mut capture));
-    counts.print(); // of a file that ends early, what was there
-    if let Err(error) = outcome {
+    if let Err(error) = run(path) {
         eprintln!("{}: {error}", path.display());
         return ExitCode::from(2);
     }
     ExitCode::SUCCESS
+}
+
+fn run(path: &OsStr) -> Result<(), CaptureError> {
+    let mut capture = CaptureReader::open(path)?;
+    let mut counts = Counts::default();
+    let outcome = counts.take(&mut capture);
+    counts.print(); // of a file that ends early, what was there
+    outcome
 }
 
 #[derive(Default)]

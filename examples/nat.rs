@@ -7,6 +7,7 @@
 
 use std::env;
 use std::error::Error;
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::ExitCode;
 
@@ -16,22 +17,36 @@ const INSIDE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 49152
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80);
 const OUTSIDE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 5), 1024);
 
+const USAGE: &str = "usage: nat [ADDRESS:PORT], the new source: nat 198.51.100.7:40000";
+
 fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
     let outside = match args.as_slice() {
-        [] => Some(OUTSIDE),
-        [source] => source.to_string_lossy().parse().ok(),
-        _ => None,
+        [] => Ok(OUTSIDE),
+        [arg] if arg == "-h" || arg == "--help" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [source] => end(source),
+        _ => Err(USAGE.to_owned()),
     };
-    let Some(outside) = outside else {
-        eprintln!("usage: nat [ADDRESS:PORT], the new source: nat 198.51.100.7:40000");
-        return ExitCode::from(2);
+    let outside = match outside {
+        Ok(outside) => outside,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
     };
     if let Err(error) = run(outside) {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+fn end(arg: &OsStr) -> Result<SocketAddrV4, String> {
+    let end = arg.to_str().and_then(|arg| arg.parse().ok());
+    end.ok_or_else(|| format!("{arg:?} is no ADDRESS:PORT as 198.51.100.7:40000 is"))
 }
 
 fn run(outside: SocketAddrV4) -> Result<(), Box<dyn Error>> {

@@ -3,9 +3,11 @@
 //! ```sh
 //! cargo run --example parse               # a SYN that Linux sent
 //! cargo run --example parse -- 4500003c...   # yours: hexadecimal, from the IPv4 header on
+//! cargo run --example parse -- 4500 003c ... # in words, as others print it
 //! ```
 
 use std::env;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use zerotcp::wire::{ParseError, TcpPacket};
@@ -14,16 +16,24 @@ use zerotcp::wire::{ParseError, TcpPacket};
 const SYN: &str = "4500003c4172400040067546c0000201c0000202c7f80007cec5353100000000\
                    a002faf04c670000020405b40402080a9c381472000000000103030a";
 
+const USAGE: &str = "usage: parse [HEX...], the bytes of a packet: parse 4500003c...";
+
 fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
     let packet = match args.as_slice() {
         [] => bytes(SYN),
-        [hex] => bytes(&hex.to_string_lossy()),
-        _ => None,
+        [arg] if arg == "-h" || arg == "--help" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        words => bytes(&words.join(OsStr::new(" ")).to_string_lossy()),
     };
-    let Some(packet) = packet else {
-        eprintln!("usage: parse [HEX], HEX being the bytes of a packet: parse 45000028...");
-        return ExitCode::from(2);
+    let packet = match packet {
+        Ok(packet) => packet,
+        Err(error) => {
+            eprintln!("{error}; {USAGE}");
+            return ExitCode::from(2);
+        }
     };
     if let Err(error) = show(&packet) {
         eprintln!("dropped: {error}");
@@ -76,15 +86,23 @@ fn broken(packet: &[u8]) {
     }
 }
 
-/// What two hexadecimal digits a byte say.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
+/// What hexadecimal digits say, two for each byte, in words of any length.
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    for word in text.split_whitespace() {
+        let hex = word.strip_prefix("0x").unwrap_or(word);
+        let digits = hex
+            .chars()
+            .map(|char| match char.to_digit(16) {
+                Some(digit) => Ok(digit as u8), // below 16
+                None => Err(format!("{char:?} is not a hexadecimal digit")),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let (pairs, rest) = digits.as_chunks();
+        if !rest.is_empty() {
+            return Err("an odd number of hexadecimal digits, each byte has two".to_owned());
+        }
+        bytes.extend(pairs.iter().map(|[high, low]| high << 4 | low));
     }
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    pairs
-        .iter()
-        .map(|&[high, low]| u8::try_from(digit(high)? << 4 | digit(low)?).ok())
-        .collect()
+    Ok(bytes)
 }

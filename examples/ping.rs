@@ -14,10 +14,20 @@ use zerotcp::wire::{Icmpv4Builder, Icmpv4Type, Ipv4Packet, ParseError};
 const US: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const THEM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 
+const USAGE: &str = "usage: ping, without arguments";
+
 fn main() -> ExitCode {
-    if env::args_os().len() > 1 {
-        eprintln!("usage: ping, without arguments");
-        return ExitCode::from(2);
+    let args: Vec<_> = env::args_os().skip(1).collect();
+    match args.as_slice() {
+        [] => {}
+        [arg] if arg == "-h" || arg == "--help" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     }
     if let Err(error) = run() {
         eprintln!("{error}");

@@ -6,7 +6,7 @@
 //! ```
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::ExitCode;
 
@@ -15,21 +15,26 @@ use zerotcp::wire::{BuildError, SeqNumber, TcpBuilder, TcpFlags, TcpOption};
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 49152);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 443);
 
+const USAGE: &str =
+    "usage: syn [CLIENT SERVER], each ADDRESS:PORT: syn 10.0.0.9:49152 192.0.2.1:443";
+
 fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
     let ends = match args.as_slice() {
-        [] => Some((CLIENT, SERVER)),
-        [client, server] => {
-            let end = |arg: &OsString| arg.to_string_lossy().parse().ok();
-            end(client).zip(end(server))
+        [] => Ok((CLIENT, SERVER)),
+        [arg] if arg == "-h" || arg == "--help" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
         }
-        _ => None,
+        [client, server] => end(client).and_then(|client| Ok((client, end(server)?))),
+        _ => Err(USAGE.to_owned()),
     };
-    let Some((client, server)) = ends else {
-        eprintln!(
-            "usage: syn [CLIENT SERVER], each ADDRESS:PORT: syn 10.0.0.9:49152 192.0.2.1:443"
-        );
-        return ExitCode::from(2);
+    let (client, server) = match ends {
+        Ok(ends) => ends,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
     };
     let mut buffer = [0; 1500];
     match syn(client, server, SeqNumber(0x1357_9bdf), &mut buffer) {
@@ -40,6 +45,11 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn end(arg: &OsStr) -> Result<SocketAddrV4, String> {
+    let end = arg.to_str().and_then(|arg| arg.parse().ok());
+    end.ok_or_else(|| format!("{arg:?} is no ADDRESS:PORT as 192.0.2.1:443 is"))
 }
 
 /// `iss`, the initial sequence number, is one that nobody can guess: RFC 9293 section 3.4.1.

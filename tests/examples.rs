@@ -57,8 +57,16 @@ fn parse_shows_fields_and_names_faults() {
     assert!(!text.contains("flipped: sound"), "{text}");
 
     assert!(complaint("parse", &["45"], 1).starts_with("dropped: ipv4: 1 bytes"));
-    assert!(complaint("parse", &["4"], 2).starts_with("usage: parse"));
-    assert!(complaint("parse", &["4é5"], 2).starts_with("usage: parse"));
+    let odd = complaint("parse", &["4500", "4"], 2);
+    assert!(
+        odd.starts_with("an odd number of hexadecimal digits, each byte has two; usage: parse"),
+        "{odd}"
+    );
+    let foreign = complaint("parse", &["4é5"], 2);
+    assert!(
+        foreign.starts_with("'é' is not a hexadecimal digit; usage: parse"),
+        "{foreign}"
+    );
 }
 
 #[test]
@@ -75,7 +83,14 @@ fn syn_is_what_parse_takes() {
     );
     assert!(text.contains("option: WindowScale(7)\n"), "{text}");
 
+    let (first, rest) = hex.trim_end().split_at(8);
+    let (second, rest) = rest.split_at(4);
+    let words = [&format!("0x{first} {second}"), rest];
+    assert_eq!(printed("parse", &words), text);
+
     assert!(complaint("syn", &["10.0.0.9"], 2).starts_with("usage: syn"));
+    let bad = complaint("syn", &["10.0.0.9:49152", "192.0.2.1"], 2);
+    assert!(bad.starts_with("\"192.0.2.1\" is no ADDRESS:PORT"), "{bad}");
 }
 
 #[test]
@@ -94,7 +109,12 @@ fn nat_keeps_checksums_right_and_damage_visible() {
     );
     assert!(damaged.starts_with("damaged  tcp: checksum "), "{text}");
 
-    assert!(complaint("nat", &["198.51.100.7"], 2).starts_with("usage: nat"));
+    let bad = complaint("nat", &["198.51.100.7"], 2);
+    assert!(
+        bad.starts_with("\"198.51.100.7\" is no ADDRESS:PORT"),
+        "{bad}"
+    );
+    assert!(complaint("nat", &["1.2.3.4:5", "x"], 2).starts_with("usage: nat"));
 }
 
 #[test]
@@ -139,7 +159,22 @@ fn flags_are_counted() {
     let expected = "3 frames, 2 TCP segments\n       2  SYN\n       1  (refused: Cut)\n";
     assert_eq!(text, expected);
 
+    // What a file was before it ends is told, of what can't be opened there is nothing.
     std::fs::write(path, &capture[..200]).unwrap();
     assert!(complaint("flags", &[path], 2).contains("flags.pcap: the file ends after"));
+    assert!(!run("flags", &[path]).stdout.is_empty());
+    assert!(complaint("flags", &["no such file"], 2).starts_with("no such file: "));
+    assert!(run("flags", &["no such file"]).stdout.is_empty());
     assert!(complaint("flags", &[], 2).starts_with("usage: flags"));
+}
+
+#[test]
+fn all_explain_themselves() {
+    for example in ["parse", "flags", "nat", "syn", "ping"] {
+        for help in ["-h", "--help"] {
+            let text = printed(example, &[help]);
+            assert!(text.starts_with(&format!("usage: {example}")), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
 }

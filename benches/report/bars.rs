@@ -7,17 +7,17 @@ use crate::svg::{Anchor, MARGIN, Svg, WIDTH, duration, shorten, text_width};
 const GAP: f64 = 36.0;
 const PANEL: f64 = (WIDTH - 2.0 * MARGIN - GAP) / 2.0;
 /// From one bar to the next, and what of it is bar.
-const ROW: f64 = 20.0;
-const BAR: f64 = 13.0;
+pub const ROW: f64 = 20.0;
+pub const BAR: f64 = 13.0;
 /// Between limits in the head of a panel.
 const LEADING: f64 = 16.0;
 /// Over and under the bars of a panel.
 const HEAD: f64 = 26.0;
-const FOOT: f64 = 16.0;
+pub const FOOT: f64 = 16.0;
 /// Bars beyond so many times ours are cut, or ours would be a speck.
 const CUT: f64 = 8.0;
 /// The longest name shown whole.
-const NAME: usize = 20;
+pub const NAME: usize = 20;
 
 /// Draws all `cases` from `top` down; gives where they end.
 pub fn draw(svg: &mut Svg, top: f64, cases: &[&Case]) -> f64 {
@@ -54,13 +54,8 @@ fn panel(svg: &mut Svg, x: f64, y: f64, case: &Case) -> f64 {
     // Marks lie over bars, and texts over marks.
     let rows = (0..bars.len()).map(|row| y + head + ROW * row as f64);
     for ((who, nanos), top) in bars.iter().zip(rows.clone()) {
-        let class = match case.kind(who) {
-            Kind::Ours => "bar-ours",
-            Kind::Variant => "bar-variant",
-            _ => "bar",
-        };
         let length = length(*nanos);
-        svg.bar(class, (start, top), (length, BAR));
+        svg.bar(class(case.kind(who)), (start, top), (length, BAR));
         if *nanos > longest {
             for x in [start + length - 16.0, start + length - 11.0] {
                 svg.line("cut", (x, top + BAR + 1.0), (x + 5.0, top - 1.0));
@@ -103,13 +98,21 @@ fn head(svg: &mut Svg, x: f64, y: f64, case: &Case, limits: &[(&str, f64)]) -> f
     HEAD + LEADING * limits.len().saturating_sub(1) as f64
 }
 
-fn widest(texts: impl Iterator<Item = String>) -> f64 {
+pub fn class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ours => "bar-ours",
+        Kind::Variant => "bar-variant",
+        _ => "bar",
+    }
+}
+
+pub fn widest(texts: impl Iterator<Item = String>) -> f64 {
     texts
         .map(|text| text_width(&text, 12.0))
         .fold(0.0, f64::max)
 }
 
-fn those(case: &Case, kind: impl Fn(Kind) -> bool) -> Vec<(&str, f64)> {
+pub fn those(case: &Case, kind: impl Fn(Kind) -> bool) -> Vec<(&str, f64)> {
     let times = case.times.iter().map(|(who, nanos)| (who.as_str(), *nanos));
     times.filter(|(who, _)| kind(case.kind(who))).collect()
 }

@@ -33,12 +33,14 @@ pub fn run() -> ExitCode {
             "a_bench_without_a_place_in_the_readme_is_an_error",
             no_place,
         ),
+        ("a_filtered_run_is_refused", filtered),
         ("a_peer_that_wins_is_bold", bold),
         ("the_best_at_a_task_is_bold", tasks),
         ("texts_neither_overlap_nor_leave_the_card", texts),
         ("pictures_are_small", small),
         ("names_cannot_break_a_picture", hostile),
         ("labels_are_moved_apart_in_their_order", spread),
+        ("only_lengths_are_on_the_curve", lengths),
     ];
     let trials = trials.map(|(name, check)| Trial::test(name, check));
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
@@ -157,6 +159,32 @@ fn no_place() -> Outcome {
     let readme = README.replace("<!-- end: build -->", "");
     let error = make(&results, &readme).expect_err("there is no place");
     assert_eq!(error, "README.md lacks the line \"<!-- end: build -->\"");
+    Ok(())
+}
+
+fn filtered() -> Outcome {
+    let cases = ["parse/a", "parse/b", "build/a", "tasks/nat"];
+    let output = |cases: &[&str]| -> String {
+        let lines = cases.iter().map(|case| format!("TIME {case} zerotcp 1\n"));
+        lines.collect()
+    };
+    let redrawn = |readme: &str, cases: &[&str]| -> Result<String, String> {
+        let files = make(&Results::read(&output(cases))?, readme)?;
+        Ok(files.last().ok_or("nothing made")?.1.clone())
+    };
+    let whole = redrawn(README, &cases)?;
+    table::nothing_gone(README, &whole)?;
+    // Benches that did not run keep their tables.
+    table::nothing_gone(
+        &whole,
+        &redrawn(&whole, &["parse/b", "parse/new", "parse/a"])?,
+    )?;
+    let error = table::nothing_gone(&whole, &redrawn(&whole, &["parse/b"])?);
+    assert!(error.is_err_and(|error| error.starts_with("the output lacks parse/a of benches")));
+    let error = table::nothing_gone(&whole, &redrawn(&whole, &["parse/c", "tasks/syn"])?);
+    assert!(
+        error.is_err_and(|error| error.starts_with("the output lacks parse/a and 2 cases more of"))
+    );
     Ok(())
 }
 
@@ -328,5 +356,38 @@ fn spread() -> Outcome {
     let places = lines::spread(&[100.0, 20.0, 98.0, 99.0], 16.0, 100.0);
     assert_eq!(places, [100.0, 20.0, 68.0, 84.0]);
     assert_eq!(lines::spread(&[], 16.0, 100.0), [0.0; 0]);
+    Ok(())
+}
+
+fn lengths() -> Outcome {
+    let mut output = String::new();
+    for (case, bytes) in [("20", 20), ("64", 64), ("64-avx2", 64), ("dram", 1 << 27)] {
+        let id = format!("checksum/{case}");
+        output += &format!("BYTES {id} {bytes}\nTIME {id} zerotcp 8\nTIME {id} limit 4\n");
+    }
+    let files = make(&Results::read(&output)?, README)?;
+    let svg = &files[0].1;
+    let curves = svg.lines().filter(|line| line.starts_with("<polyline"));
+    for curve in curves.clone() {
+        let points = curve.split_once("points=").map(|(_, points)| points);
+        assert_eq!(points.map(|points| points.split(' ').count()), Some(2));
+    }
+    assert_eq!(curves.count(), 2);
+    // The others are bars, as fast as they are long, and all have a mark and a row.
+    assert_eq!(svg.matches("<rect class=\"bar-ours\"").count(), 2);
+    assert_eq!(svg.matches("class=\"mark limit\"").count(), 2);
+    for text in [
+        ">64-avx2</text>",
+        ">dram</text>",
+        ">8.00</text>",
+        ">limit 16.0</text>",
+    ] {
+        assert!(svg.contains(text), "{text} in {svg}");
+    }
+    let rows = files[1]
+        .1
+        .lines()
+        .filter(|line| line.starts_with("| checksum/"));
+    assert_eq!(rows.count(), 4);
     Ok(())
 }

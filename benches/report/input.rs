@@ -154,6 +154,12 @@ impl Case {
         format!("{}/{}", self.bench, self.name)
     }
 
+    /// Whether it is one of a series over lengths: it has no name but its length.
+    pub fn is_length(&self) -> bool {
+        self.bytes
+            .is_some_and(|bytes| self.name == bytes.to_string())
+    }
+
     /// Ours is who was timed first.
     pub fn ours(&self) -> Option<&str> {
         self.times.first().map(|(who, _)| who.as_str())

@@ -1,7 +1,7 @@
 //! Bytes a nanosecond over lengths, both logarithmic; the names stand at the lines' ends.
 
 use crate::input::{Case, Kind};
-use crate::svg::{Anchor, MARGIN, Svg, WIDTH, number, shorten};
+use crate::svg::{Anchor, MARGIN, Svg, WIDTH, number, shorten, text_width};
 
 const LEFT: f64 = MARGIN + 40.0;
 /// Leaves room for names.
@@ -9,8 +9,8 @@ const RIGHT: f64 = WIDTH - MARGIN - 190.0;
 const LEAST_HEIGHT: f64 = 330.0;
 /// Of a line of text.
 const LEADING: f64 = 16.0;
-/// Between two numbers at the lower axis.
-const TICK: f64 = 40.0;
+/// Between two numbers at the lower axis; a length that finds no room there has no tick.
+const GAP: f64 = 16.0;
 
 struct Series<'a> {
     who: &'a str,
@@ -20,7 +20,7 @@ struct Series<'a> {
     points: Vec<(f64, f64)>,
 }
 
-/// Draws what `cases` have from `top` down; gives where it ends.
+/// Draws `cases`, each a length, from `top` down; gives where it ends.
 pub fn draw(svg: &mut Svg, top: f64, cases: &[&Case]) -> f64 {
     let series = series(cases);
     let lengths = distinct(
@@ -58,17 +58,12 @@ pub fn draw(svg: &mut Svg, top: f64, cases: &[&Case]) -> f64 {
     svg.line("axis", (LEFT, bottom), (RIGHT, bottom));
     let mut free = f64::NEG_INFINITY;
     for length in lengths {
-        let x = x(length);
-        svg.line("axis", (x, bottom), (x, bottom + 4.0));
-        if x >= free {
-            svg.text(
-                "soft",
-                Anchor::Middle,
-                x,
-                bottom + 18.0,
-                &number_short(length),
-            );
-            free = x + TICK;
+        let (x, text) = (x(length), number_short(length));
+        let half = text_width(&text, 12.0) / 2.0;
+        if x - half >= free {
+            svg.line("axis", (x, bottom), (x, bottom + 4.0));
+            svg.text("soft", Anchor::Middle, x, bottom + 18.0, &text);
+            free = x + half + GAP;
         }
     }
 

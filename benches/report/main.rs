@@ -2,13 +2,15 @@
 //!
 //! With `--redraw` it reads the output of `cargo bench` from its standard input and writes
 //! `benches/*.svg` and the tables in `benches/README.md`. A bench that the output lacks
-//! keeps its picture and its table; if anything is wrong nothing is written.
+//! keeps its picture and its table; if anything is wrong nothing is written. A bench that
+//! lacks cases of its table has been filtered, and is refused: after `--whole` they are gone.
 //! Under `cargo test` it checks itself.
 
 mod bars;
 mod checks;
 mod input;
 mod lines;
+mod speeds;
 mod svg;
 mod table;
 
@@ -29,7 +31,7 @@ const MOST_INPUT: u64 = 64 << 20;
 fn main() -> ExitCode {
     let has = |flag| env::args().any(|arg| arg == flag);
     if has("--redraw") {
-        match redraw(Path::new(BENCHES)) {
+        match redraw(Path::new(BENCHES), has("--whole")) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("report: {error}");
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn redraw(benches: &Path) -> Result<(), String> {
+fn redraw(benches: &Path, whole: bool) -> Result<(), String> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         return Err(format!(
@@ -62,7 +64,13 @@ fn redraw(benches: &Path) -> Result<(), String> {
     let readme = benches.join("README.md");
     let readme =
         fs::read_to_string(&readme).map_err(|error| format!("{}: {error}", readme.display()))?;
-    for (name, content) in make(&results, &readme)? {
+    let files = make(&results, &readme)?;
+    if let Some((_, drawn)) = files.last()
+        && !whole
+    {
+        table::nothing_gone(&readme, drawn)?;
+    }
+    for (name, content) in files {
         let path = benches.join(name);
         fs::write(&path, content).map_err(|error| format!("{}: {error}", path.display()))?;
         println!("benches/{name}");
@@ -89,9 +97,16 @@ const FIGURES: [Figure; 3] = [
             "Dashed is the physical limit: every byte is loaded and added once.",
         ],
         draw: |svg, top, results| {
-            let sums: Vec<_> = results.of("checksum").collect();
+            let (lengths, others): (Vec<_>, Vec<_>) =
+                results.of("checksum").partition(|case| case.is_length());
             let copies: Vec<_> = results.of("copysum").collect();
-            let mut y = lines::draw(svg, top, &sums);
+            let mut y = lines::draw(svg, top, &lengths);
+            if !others.is_empty() {
+                let text = "By kernel, and from memory: gigabytes a second, longer is better. \
+                            Each limit loads as its kernel does.";
+                svg.text("soft", Anchor::Start, MARGIN, y + 16.0, text);
+                y = speeds::draw(svg, y + 34.0, &others);
+            }
             if !copies.is_empty() {
                 let text = "With a copy, in nanoseconds: shorter is better. The limit only copies.";
                 svg.text("soft", Anchor::Start, MARGIN, y + 16.0, text);
@@ -125,7 +140,7 @@ const FIGURES: [Figure; 3] = [
     },
 ];
 
-/// What is to be written: names of files and their content, `readme` among them.
+/// What is to be written: names of files and their content, `readme` the last.
 fn make(results: &Results, readme: &str) -> Result<Vec<(&'static str, String)>, String> {
     let machine = match &results.machine {
         Some(machine) => format!("{}.\n\n", table::cell(machine)),

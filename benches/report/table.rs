@@ -106,6 +106,30 @@ fn markdown(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Refuses a `new` text whose tables lack cases of the `old` one's.
+pub fn nothing_gone(old: &str, new: &str) -> Result<(), String> {
+    let gone: Vec<_> = cases(old)
+        .filter(|case| !cases(new).any(|kept| kept == *case))
+        .collect();
+    let Some((first, others)) = gone.split_first() else {
+        return Ok(());
+    };
+    let more = match others.len() {
+        0 => String::new(),
+        count => format!(" and {count} cases more"),
+    };
+    Err(format!(
+        "the output lacks {first}{more} of benches/README.md: give that of a run without a \
+         filter, or delete the rows of what is gone for good"
+    ))
+}
+
+/// The first cell of each row.
+fn cases(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter_map(|line| Some(line.strip_prefix("| ")?.split_once(" |")?.0))
+}
+
 /// `text` with `content` between its two lines of comment for `name`.
 pub fn between(text: &str, name: &str, content: &str) -> Result<String, String> {
     let (start, end) = (
