@@ -228,7 +228,7 @@
 //! }
 //!
 //! let (us, them) = ("192.0.2.1:7".parse().unwrap(), "10.0.0.9:49152".parse().unwrap());
-//! let connection = SegmentTemplate::new(us, them, 64, 0);
+//! let connection = SegmentTemplate::new(us, them);
 //! let mut buffer = [0; 1500];
 //! for (seq, data) in [(1, b"hello"), (6, b"again")] {
 //!     let len = send(&connection, SeqNumber(seq), data, &mut buffer).unwrap();
