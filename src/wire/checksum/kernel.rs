@@ -89,9 +89,40 @@ static CODES: &[&Code] = &[
     },
 ];
 
-/// The code of the kernel in use; null until one has been chosen. Two threads that choose at
-/// once choose the same.
-static BOUND: AtomicPtr<Code> = AtomicPtr::new(ptr::null_mut());
+/// What is in use until a kernel has been chosen: chooses the best one, and lets it go on. So
+/// nobody needs to ask whether one has been.
+static UNBOUND: Code = Code {
+    name: "",
+    is_available: || false,
+    sum: |data| Kernel::bind_best().add_up(data),
+    copy: |dst, src| Kernel::bind_best().add_up_copied(dst, src),
+};
+
+/// The code of the kernel in use. Two threads that choose at once choose the same.
+static BOUND: AtomicPtr<Code> = AtomicPtr::new((&raw const UNBOUND).cast_mut());
+
+/// What is in use.
+#[inline(always)]
+fn bound() -> &'static Code {
+    // SAFETY: what is stored there came out of a shared reference to a static, here or in
+    // `bind`. Codes never change, so there is no order to keep.
+    #[allow(unsafe_code)]
+    unsafe {
+        &*BOUND.load(Ordering::Relaxed)
+    }
+}
+
+/// As [`portable::sum`], by the kernel in use.
+#[inline(always)]
+pub(super) fn sum(data: &[u8]) -> u64 {
+    Kernel { code: bound() }.add_up(data)
+}
+
+/// As [`portable::copy`], by the kernel in use.
+#[inline(always)]
+pub(super) fn copy(dst: &mut [u8], src: &[u8]) -> u64 {
+    Kernel { code: bound() }.add_up_copied(dst, src)
+}
 
 impl Kernel {
     /// The kernels that there are, the portable one first and the best last.
@@ -114,15 +145,13 @@ impl Kernel {
     }
 
     /// The kernel in use: the best one, unless another was bound.
-    #[inline]
     #[must_use]
     pub fn bound() -> Kernel {
-        // SAFETY: what is stored there, if anything, came out of a shared reference to a
-        // static, in `bind`; codes never change, so there is no order to keep.
-        #[allow(unsafe_code)]
-        match unsafe { BOUND.load(Ordering::Relaxed).as_ref() } {
-            Some(code) => Kernel { code },
-            None => Kernel::bind_best(),
+        let code = bound();
+        if ptr::eq(code, &UNBOUND) {
+            Kernel::bind_best()
+        } else {
+            Kernel { code }
         }
     }
 
@@ -139,7 +168,8 @@ impl Kernel {
         // Unless one was bound meanwhile: that holds.
         #[cfg(target_has_atomic = "ptr")]
         {
-            let (none, best) = (ptr::null_mut(), ptr::from_ref(best.code).cast_mut());
+            let none = (&raw const UNBOUND).cast_mut();
+            let best = ptr::from_ref(best.code).cast_mut();
             let order = Ordering::Relaxed;
             if BOUND.compare_exchange(none, best, order, order).is_err() {
                 return Kernel::bound();
@@ -162,20 +192,26 @@ impl Kernel {
     #[inline]
     pub fn copy(self, dst: &mut [u8], src: &[u8]) -> Checksum {
         let len = dst.len().min(src.len());
-        let (dst, src) = (&mut dst[..len], &src[..len]);
-        // SAFETY: a kernel is made only of a code that is available.
-        #[allow(unsafe_code)]
-        let sum = unsafe { (self.code.copy)(dst, src) };
-        Checksum::of_bytes(sum, len)
+        Checksum::of_bytes(self.add_up_copied(&mut dst[..len], &src[..len]), len)
     }
 
     /// As [`portable::sum`].
-    #[inline]
-    pub(super) fn add_up(self, data: &[u8]) -> u64 {
-        // SAFETY: a kernel is made only of a code that is available.
+    #[inline(always)]
+    fn add_up(self, data: &[u8]) -> u64 {
+        // SAFETY: a kernel is made only of a code that is available, or that looks for one.
         #[allow(unsafe_code)]
         unsafe {
             (self.code.sum)(data)
+        }
+    }
+
+    /// As [`portable::copy`].
+    #[inline(always)]
+    fn add_up_copied(self, dst: &mut [u8], src: &[u8]) -> u64 {
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        unsafe {
+            (self.code.copy)(dst, src)
         }
     }
 }

@@ -57,7 +57,7 @@ impl Checksum {
         let sum = if data.len() < portable::SHORT {
             portable::sum_short(data)
         } else {
-            sum_long(data)
+            kernel::sum(data)
         };
         Checksum::of_bytes(sum, data.len())
     }
@@ -74,7 +74,7 @@ impl Checksum {
         let sum = if data.len() < portable::SHORT {
             sum_short(data)
         } else {
-            sum_long(data)
+            kernel::sum(data)
         };
         Checksum::of_bytes(sum, data.len())
     }
@@ -223,14 +223,9 @@ impl Checksum {
     /// ```
     #[inline]
     pub fn copy(dst: &mut [u8], src: &[u8]) -> Checksum {
-        Kernel::bound().copy(dst, src)
+        let len = dst.len().min(src.len());
+        Checksum::of_bytes(kernel::copy(&mut dst[..len], &src[..len]), len)
     }
-}
-
-/// Out of line, so that a short sum has no part in the search for a kernel.
-#[inline(never)]
-fn sum_long(data: &[u8]) -> u64 {
-    Kernel::bound().add_up(data)
 }
 
 /// Equality of the sums, whatever the way they were taken.
