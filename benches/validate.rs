@@ -176,7 +176,7 @@ fn write_packets(writer: impl Write, packets: u64) -> Result<(), PcapError> {
     let server = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7777);
     let templates: [_; CONNECTIONS] = array::from_fn(|n| {
         let client = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 50_000 + n as u16);
-        SegmentTemplate::new(client, server, 64, 0)
+        SegmentTemplate::new(client, server)
     });
     let payload: [u8; PAYLOAD] = array::from_fn(|at| (at * at / 8) as u8);
     let mut packet = [0; PACKET];
