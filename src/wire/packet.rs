@@ -114,9 +114,7 @@ impl<'a> TcpPacket<'a> {
         const USUAL: [u64; 2] = [0x45, (IpProtocol::TCP.0 as u64) << 8];
 
         let (headers, rest) = FixedHeaders::ref_from_prefix(bytes).ok()?;
-        let words: &[[u8; 8]; 5] = transmute_ref!(headers);
-        let [a, b, c, d, e] = words.map(u64::from_le_bytes);
-
+        let [a, b, ..] = headers.words();
         let unusual = (a & MASKS[0] ^ USUAL[0]) | (b & MASKS[1] ^ USUAL[1]);
         // What lies beyond the fixed headers; lengths below theirs wrap around. All conditions are
         // one, of which the compiler makes comparisons that always turn out the same: to merge
@@ -132,20 +130,13 @@ impl<'a> TcpPacket<'a> {
         let rest = rest.get(..rest_len)?;
         let (options, payload) = rest.split_at_checked(options_len)?;
         if VERIFY {
-            let header = Checksum::of_words([a, b, u64::from(c as u32)]);
-            // The addresses of the pseudo-header lie before the TCP header, half a word in
-            // `b` and half a word in `c`.
-            let length = (TcpHeader::LEN + rest_len) as u16;
-            let pseudo_header = (b >> 32) + USUAL[1] + u64::from(length.swap_bytes());
-            let fixed = Checksum::of_words([pseudo_header, c, d, e]);
-            let sum = if rest.is_empty() {
-                fixed
-            } else if let Ok(timestamps) = <&[u8; 12]>::try_from(rest) {
-                fixed.combine(Checksum::of(timestamps))
-            } else {
-                fixed.combine(Checksum::of_out_of_line(rest))
+            let intact = match rest.len() {
+                0 => headers.are_intact(Checksum::new(), 0),
+                // Timestamps with their padding, and no payload.
+                12 => headers.are_intact(Checksum::of(&rest[..12]), 12),
+                _ => headers.are_intact_with(rest),
             };
-            if !(header.is_valid() & sum.is_valid()) {
+            if !intact {
                 return None;
             }
         }
@@ -185,4 +176,33 @@ impl<'a> TcpPacket<'a> {
 struct FixedHeaders {
     ip: Ipv4Header,
     tcp: TcpHeader,
+}
+
+impl FixedHeaders {
+    #[inline(always)]
+    fn words(&self) -> [u64; 5] {
+        let words: &[[u8; 8]; 5] = transmute_ref!(self);
+        words.map(u64::from_le_bytes)
+    }
+
+    /// Whether both checksums are right, with the sum of so many bytes that follow.
+    #[inline(always)]
+    fn are_intact(&self, rest: Checksum, rest_len: usize) -> bool {
+        let [a, b, c, d, e] = self.words();
+        let ip = Checksum::of_words([a, b, u64::from(c as u32)]);
+        // The addresses of the pseudo-header lie before the TCP header, half a word in `b` and
+        // half a word in `c`.
+        let length = (TcpHeader::LEN + rest_len) as u16;
+        let pseudo_header =
+            (b >> 32) + (u64::from(IpProtocol::TCP.0) << 8) + u64::from(length.swap_bytes());
+        let tcp = Checksum::of_words([pseudo_header, c, d, e]).combine(rest);
+        ip.is_valid() & tcp.is_valid()
+    }
+
+    /// [`are_intact`](FixedHeaders::are_intact), out of line, so that headers without a
+    /// payload pay nothing for it.
+    #[inline(never)]
+    fn are_intact_with(&self, rest: &[u8]) -> bool {
+        self.are_intact(Checksum::of_out_of_line(rest), rest.len())
+    }
 }

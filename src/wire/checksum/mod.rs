@@ -62,8 +62,7 @@ impl Checksum {
         Checksum::of_bytes(sum, data.len())
     }
 
-    /// [`of`](Checksum::of) with none of it inline: for code that is quicker without it where
-    /// there is nothing to sum.
+    /// [`of`](Checksum::of) with none of it inline: for code of which it is but a part.
     #[inline(always)]
     pub(super) fn of_out_of_line(data: &[u8]) -> Checksum {
         #[inline(never)]
