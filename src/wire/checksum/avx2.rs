@@ -17,12 +17,10 @@ const LANES: usize = size_of::<__m256i>();
 /// by up to 2^15, stay below 2^31 even where all come together in one lane.
 const BLOCK: usize = 1 << 16;
 
-/// As [`portable::sum`].
+/// As [`portable::sum`], of [`SHORT`](portable::SHORT) bytes at least.
 #[target_feature(enable = "avx2")]
 pub(super) fn sum(data: &[u8]) -> u64 {
-    if data.len() < portable::SHORT {
-        portable::sum_short(data)
-    } else if data.len() <= BLOCK {
+    if data.len() <= BLOCK {
         sum_block(data)
     } else {
         sum_blocks(data)
@@ -64,10 +62,16 @@ fn sum_block(data: &[u8]) -> u64 {
 #[inline(never)]
 fn sum_blocks(data: &[u8]) -> u64 {
     let (blocks, last) = data.as_chunks::<BLOCK>();
+    let mut sum = if last.len() < portable::SHORT {
+        portable::sum_short(last)
+    } else {
+        sum_block(last)
+    };
     // A block is even: the next one's words are not shifted.
-    blocks
-        .iter()
-        .fold(sum(last), |sum, block| portable::add(sum, sum_block(block)))
+    for block in blocks {
+        sum = portable::add(sum, sum_block(block));
+    }
+    sum
 }
 
 /// As [`portable::copy`].

@@ -56,7 +56,8 @@ struct Code {
     name: &'static str,
     /// Whether this machine can run the other two.
     is_available: fn() -> bool,
-    /// As [`portable::sum`].
+    /// As [`portable::sum`], of [`SHORT`](portable::SHORT) bytes at least: what is less is not
+    /// worth the call.
     sum: unsafe fn(&[u8]) -> u64,
     /// As [`portable::copy`].
     copy: unsafe fn(&mut [u8], &[u8]) -> u64,
@@ -112,7 +113,7 @@ fn bound() -> &'static Code {
     }
 }
 
-/// As [`portable::sum`], by the kernel in use.
+/// As [`portable::sum`], by the kernel in use, of [`SHORT`](portable::SHORT) bytes at least.
 #[inline(always)]
 pub(super) fn sum(data: &[u8]) -> u64 {
     Kernel { code: bound() }.add_up(data)
@@ -184,7 +185,12 @@ impl Kernel {
     #[inline]
     #[must_use]
     pub fn sum(self, data: &[u8]) -> Checksum {
-        Checksum::of_bytes(self.add_up(data), data.len())
+        let sum = if data.len() < portable::SHORT {
+            portable::sum_short(data)
+        } else {
+            self.add_up(data)
+        };
+        Checksum::of_bytes(sum, data.len())
     }
 
     /// Copies `src` to the start of `dst`, as many bytes as the shorter of the two holds,
@@ -195,7 +201,7 @@ impl Kernel {
         Checksum::of_bytes(self.add_up_copied(&mut dst[..len], &src[..len]), len)
     }
 
-    /// As [`portable::sum`].
+    /// As [`portable::sum`], of [`SHORT`](portable::SHORT) bytes at least.
     #[inline(always)]
     fn add_up(self, data: &[u8]) -> u64 {
         // SAFETY: a kernel is made only of a code that is available, or that looks for one.
