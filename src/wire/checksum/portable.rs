@@ -57,26 +57,24 @@ pub(super) const fn add(a: u64, b: u64) -> u64 {
 /// Adds fewer words than a [`BLOCK`].
 #[inline(always)]
 fn few(mut sum: u64, mut words: &[[u8; 8]]) -> u64 {
-    if let Some((sixteen, rest)) = words.split_first_chunk::<16>() {
-        sum = chain(sum, sixteen.map(u64::from_le_bytes));
-        words = rest;
+    // A header alone has fewer than four.
+    if words.len() >= 4 {
+        sum = take::<16>(sum, &mut words);
+        sum = take::<8>(sum, &mut words);
+        sum = take::<4>(sum, &mut words);
     }
-    if let Some((eight, rest)) = words.split_first_chunk::<8>() {
-        sum = chain(sum, eight.map(u64::from_le_bytes));
-        words = rest;
-    }
-    if let Some((four, rest)) = words.split_first_chunk::<4>() {
-        sum = chain(sum, four.map(u64::from_le_bytes));
-        words = rest;
-    }
-    if let Some((two, rest)) = words.split_first_chunk::<2>() {
-        sum = chain(sum, two.map(u64::from_le_bytes));
-        words = rest;
-    }
-    if let Some(one) = words.first() {
-        sum = add(sum, u64::from_le_bytes(*one));
-    }
-    sum
+    sum = take::<2>(sum, &mut words);
+    take::<1>(sum, &mut words)
+}
+
+/// Adds the first `N` of `words`, if there are so many, and leaves the rest.
+#[inline(always)]
+fn take<const N: usize>(sum: u64, words: &mut &[[u8; 8]]) -> u64 {
+    let Some((first, rest)) = words.split_first_chunk::<N>() else {
+        return sum;
+    };
+    *words = rest;
+    chain(sum, first.map(u64::from_le_bytes))
 }
 
 /// Adds `N` words, one addition with carry each.
