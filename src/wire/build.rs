@@ -193,28 +193,20 @@ impl<'a> Ipv4Builder<'a> {
         let (header_room, payload) = packet.split_at_mut_checked(header_len)?;
         let (header, options) = Ipv4Header::mut_from_prefix(header_room).ok()?;
 
-        let start = self.header();
-        let mut sum = Checksum::of_fields([
-            u16::from_be_bytes([start.version_ihl, self.dscp_ecn]).into(),
-            total_length.into(),
-            self.identification.into(),
-            self.flags_offset.into(),
-            u16::from_be_bytes([self.ttl, self.protocol.0]).into(),
-            self.src.to_bits(),
-            self.dst.to_bits(),
-        ]);
+        let mut fixed = Ipv4Header {
+            total_length: U16::new(total_length),
+            identification: U16::new(self.identification),
+            ..self.header()
+        };
+        let mut sum = Checksum::of(fixed.as_bytes());
         if !options.is_empty() {
             let (body, padding) = options.split_at_mut_checked(self.options.len())?;
             body.copy_from_slice(self.options);
             padding.fill(0);
             sum = sum.combine(Checksum::of(options));
         }
-        *header = Ipv4Header {
-            total_length: U16::new(total_length),
-            identification: U16::new(self.identification),
-            checksum: U16::new(sum.finish()),
-            ..start
-        };
+        fixed.checksum = U16::new(sum.finish());
+        *header = fixed;
         Some(payload)
     }
 

@@ -9,13 +9,10 @@
 
 use core::arch::x86_64::*;
 
+use super::blocks::{self, BLOCK};
 use super::portable;
 
 const LANES: usize = size_of::<__m256i>();
-
-/// Bytes that are summed in 32 bits: 2^15 words and those of two vectors more, each off
-/// by up to 2^15, stay below 2^31 even where all come together in one lane.
-const BLOCK: usize = 1 << 16;
 
 /// As [`portable::sum`], of [`SHORT`](portable::SHORT) bytes at least.
 #[target_feature(enable = "avx2")]
@@ -61,29 +58,13 @@ fn sum_block(data: &[u8]) -> u64 {
 #[target_feature(enable = "avx2")]
 #[inline(never)]
 fn sum_blocks(data: &[u8]) -> u64 {
-    let (blocks, last) = data.as_chunks::<BLOCK>();
-    let mut sum = if last.len() < portable::SHORT {
-        portable::sum_short(last)
-    } else {
-        sum_block(last)
-    };
-    // A block is even: the next one's words are not shifted.
-    for block in blocks {
-        sum = portable::add(sum, sum_block(block));
-    }
-    sum
+    blocks::sum(data, |block| sum_block(block))
 }
 
 /// As [`portable::copy`].
 #[target_feature(enable = "avx2")]
 pub(super) fn copy(dst: &mut [u8], src: &[u8]) -> u64 {
-    let (to, dst_last) = dst.as_chunks_mut::<BLOCK>();
-    let (from, src_last) = src.as_chunks::<BLOCK>();
-    let mut sum = 0;
-    for (to, from) in to.iter_mut().zip(from) {
-        sum = portable::add(sum, copy_block(to, from));
-    }
-    portable::add(sum, copy_block(dst_last, src_last))
+    blocks::copy(dst, src, |to, from| copy_block(to, from))
 }
 
 /// Copies at most [`BLOCK`] bytes between slices of one length and sums them.

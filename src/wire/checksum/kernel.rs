@@ -105,8 +105,8 @@ static BOUND: AtomicPtr<Code> = AtomicPtr::new((&raw const UNBOUND).cast_mut());
 /// What is in use.
 #[inline(always)]
 fn bound() -> &'static Code {
-    // SAFETY: what is stored there came out of a shared reference to a static, here or in
-    // `bind`. Codes never change, so there is no order to keep.
+    // SAFETY: whatever is stored there, here and in `bind` and `bind_best`, came out of a shared
+    // reference to a static. Codes never change, so there is no order to keep.
     #[allow(unsafe_code)]
     unsafe {
         &*BOUND.load(Ordering::Relaxed)

@@ -8,6 +8,8 @@
 mod avx2;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod avx512;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+mod blocks;
 mod kernel;
 mod portable;
 #[cfg(test)]
@@ -103,15 +105,8 @@ impl Checksum {
         }
     }
 
-    /// The sum of 16-bit and 32-bit fields that each start at an even offset, few
-    /// enough not to overflow 64 bits. Taken from the values on their way into a header:
-    /// to read them back out of it would wait for the stores.
-    #[inline(always)]
-    pub(super) fn of_fields<const N: usize>(fields: [u32; N]) -> Checksum {
-        Checksum::from_sum(fold(fields.into_iter().map(u64::from).sum()))
-    }
-
-    /// The sum of what was loaded as little-endian words, each from an even offset.
+    /// The sum of little-endian words, each from an even offset: as they were loaded, or on their
+    /// way into a header, since to read them back out of it would wait for the stores.
     #[inline(always)]
     pub(super) fn of_words<const N: usize>(words: [u64; N]) -> Checksum {
         Checksum {
