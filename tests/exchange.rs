@@ -585,7 +585,7 @@ fn short_segments_wait_for_company_unless_told_otherwise() {
     s.inject(". 1 ack 11");
     s.expect("P. 11:31 ack 1");
 
-    let mut s = Script::with(|config| config.tcp.nagle = false);
+    let mut s = Script::with(|config| config.tcp.settings.nagle = false);
     let id;
     (s, id) = s.establish(65535);
     s.send(id, 10);

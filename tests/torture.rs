@@ -114,8 +114,8 @@ impl World {
         config.tcp.receive_buffer = dice.pick(&[1, 700, 4000, 70_000, 200_000]);
         config.tcp.send_buffer = dice.pick(&[1, 3000, 9000]);
         config.tcp.max_out_of_order_runs = dice.pick(&[0, 2, 64]);
-        config.tcp.max_retransmissions = 5;
-        config.tcp.nagle = dice.percent(70);
+        config.tcp.settings.max_retransmissions = 5;
+        config.tcp.settings.nagle = dice.percent(70);
         let mut stack = Stack::new(config.clone());
         let listener = stack.listen(Listen::port(PORT).backlog(4)).unwrap();
         // Initial numbers depend on the time: some of these are about to wrap.

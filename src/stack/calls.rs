@@ -10,7 +10,7 @@ use super::listener::{Listen, ListenError};
 use super::output::template;
 use super::quad::Quad;
 use super::table::{Entry, Owner};
-use crate::tcp::{CloseReason, State, Tcb};
+use crate::tcp::{CloseReason, Info, State, Tcb};
 use crate::time::Instant;
 
 /// Why a call on a connection did nothing.
@@ -149,8 +149,7 @@ impl Stack {
             .map(|n| quad(FIRST + ((start + n) % COUNT) as u16))
             .find(|quad| self.table.find(*quad).is_none())
             .ok_or(ConnectError::NoPort)?;
-        let iss = self.isn.generate(now, quad);
-        let tcb = Tcb::connect(&self.config.tcp, iss, self.config.mss());
+        let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
         let template = template(quad, self.config.ttl);
         let id = self.table.insert(quad, template, tcb, Owner::User);
         self.counters.connections_opened += 1;
@@ -262,6 +261,12 @@ impl Stack {
             self.absorb(id.index, effects);
             self.events.prune(|id| self.table.entry(id).is_some());
         }
+    }
+
+    /// How a connection is doing.
+    pub fn info(&self, id: ConnectionId) -> Option<Info> {
+        let entry = self.table.entry(id)?;
+        Some(entry.tcb.info(&self.config.tcp))
     }
 
     /// The addresses and ports of a connection.

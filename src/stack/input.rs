@@ -7,7 +7,7 @@ use super::output::{Reply, template};
 use super::quad::Quad;
 use super::table::Owner;
 use super::{Event, Stack};
-use crate::tcp::{ResetReply, State, Tcb};
+use crate::tcp::{PeerSyn, ResetReply, State, Tcb};
 use crate::time::Instant;
 use crate::wire::{Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
 
@@ -121,9 +121,9 @@ impl Stack {
         if !self.listeners.reserve(listener) {
             return Err(DropReason::BacklogFull);
         }
-        let iss = self.isn.generate(now, quad);
-        let (config, mss) = (&self.config.tcp, self.config.mss());
-        let tcb = Tcb::accept(config, segment, options, iss, mss);
+        let opening = self.opening(now, quad);
+        let syn = PeerSyn::of(segment, options);
+        let tcb = Tcb::accept(&self.config.tcp, opening, &syn);
         let template = template(quad, self.config.ttl);
         let owner = Owner::Listener(listener);
         let id = self.table.insert(quad, template, tcb, owner);

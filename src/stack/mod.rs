@@ -81,7 +81,7 @@ pub use self::output::Transmit;
 pub use self::quad::Quad;
 use self::table::{Owner, Table};
 use self::wheel::TimerWheel;
-use crate::tcp::{CloseReason, Effects};
+use crate::tcp::{CloseReason, Effects, Opening};
 use crate::time::Instant;
 
 /// A TCP/IP host: addresses, connections, listeners. See the [module](self).
@@ -178,6 +178,15 @@ impl Stack {
                 // The deadline has moved since it was entered: the wheel learns it now.
                 self.settle(index);
             }
+        }
+    }
+
+    /// With what a connection of `quad` begins.
+    fn opening(&self, now: Instant, quad: Quad) -> Opening {
+        Opening {
+            iss: self.isn.generate(now, quad),
+            mss: self.config.mss(),
+            timestamp_offset: self.isn.timestamp_offset(quad),
         }
     }
 

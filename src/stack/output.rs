@@ -139,23 +139,39 @@ impl Stack {
 }
 
 /// The options of a segment and how many there are, in the order in which Linux sends
-/// them and middleboxes expect them. `sack` is room for the body of a SACK option.
+/// them and middleboxes expect them, each on the boundary that suits it. `sack` is room for
+/// the body of a SACK option.
 fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 6], usize) {
     let mut options = [TcpOption::NoOperation; 6];
     let Some(mss) = outgoing.mss else {
-        return match SackBlocks::write(&outgoing.sack, sack) {
-            Some(blocks) => {
-                options[2] = TcpOption::Sack(blocks);
-                (options, 3)
-            }
-            None => (options, 0),
-        };
+        let mut count = 0;
+        if let Some((value, echo)) = outgoing.timestamps {
+            options[2] = TcpOption::Timestamps { value, echo };
+            count = 3;
+        }
+        if let Some(blocks) = SackBlocks::write(&outgoing.sack, sack) {
+            options[count + 2] = TcpOption::Sack(blocks);
+            count += 3;
+        }
+        return (options, count);
     };
     options[0] = TcpOption::MaximumSegmentSize(mss);
     let mut count = 1;
-    if outgoing.sack_permitted {
-        options[3] = TcpOption::SackPermitted;
-        count = 4;
+    match (outgoing.sack_permitted, outgoing.timestamps) {
+        (true, Some((value, echo))) => {
+            options[1] = TcpOption::SackPermitted;
+            options[2] = TcpOption::Timestamps { value, echo };
+            count = 3;
+        }
+        (true, None) => {
+            options[3] = TcpOption::SackPermitted;
+            count = 4;
+        }
+        (false, Some((value, echo))) => {
+            options[3] = TcpOption::Timestamps { value, echo };
+            count = 4;
+        }
+        (false, None) => {}
     }
     if let Some(shift) = outgoing.window_scale {
         options[count + 1] = TcpOption::WindowScale(shift);

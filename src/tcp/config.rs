@@ -1,15 +1,31 @@
 use core::time::Duration;
 
-/// The numbers by which a connection is run. [`Default`] gives those named at each field.
+use super::settings::Settings;
+
+/// The numbers by which connections are run. [`Default`] gives those named at each field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
+    /// With what a connection starts that its user can change later.
+    pub settings: Settings,
     /// How many octets wait to be acknowledged or sent, at most. 1 MiB; more than 1 GiB
     /// is taken as 1 GiB, since no window is larger.
     pub send_buffer: usize,
     /// How many octets wait to be read, at most, and so the largest window offered.
     /// 1 MiB; more than 1 GiB is taken as 1 GiB (RFC 7323 section 2.3).
     pub receive_buffer: usize,
+    /// Whether windows may be scaled (RFC 7323 section 2). On.
+    pub window_scaling: bool,
+    /// Whether segments carry timestamps (RFC 7323 section 3), if the peer agrees. On.
+    pub timestamps: bool,
+    /// Whether selective acknowledgments are sent and understood (RFC 2018), if the peer
+    /// agrees. On.
+    pub sack: bool,
+    /// Explicit congestion notification (RFC 3168). [`Ecn::Accept`].
+    pub ecn: Ecn,
+    /// The smallest segment size that is believed of a peer, in octets: less invites a flood
+    /// of tiny segments (CVE-2019-11479). 48, as Linux has it.
+    pub min_mss: u16,
     /// The initial retransmission timeout. 1 s (RFC 6298 section 2.1).
     pub initial_rto: Duration,
     /// The smallest retransmission timeout. 200 ms: RFC 6298 section 2.4 has 1 s as
@@ -20,51 +36,80 @@ pub struct Config {
     pub max_rto: Duration,
     /// How long an acknowledgment may wait for company. 40 ms; less than 500 ms by MUST-40.
     pub delayed_ack: Duration,
+    /// How many segments are acknowledged one by one at the start of a connection and after
+    /// a loss, so that a slow start is not slowed. 16.
+    pub quick_acks: u8,
+    /// How long a peer may delay its acknowledgments, at most: what a probe for a lost tail
+    /// waits on top where one segment is in flight (RFC 8985 section 7.2). 200 ms.
+    pub max_ack_delay: Duration,
     /// Maximum segment lifetime: TIME-WAIT lasts twice that. 30 s, as everywhere
     /// today, where RFC 9293 section 3.4.2 has 2 minutes.
     pub msl: Duration,
-    /// How often a segment is retransmitted before the connection is given up: R2 of
-    /// RFC 9293 section 3.8.3. 15, which takes some ten minutes.
-    pub max_retransmissions: u8,
-    /// The same for our SYN in an active open. 7: more than three minutes (MUST-23).
+    /// After how many retransmissions in a row the user is told that delivery is in trouble:
+    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10). R2 is
+    /// [`Settings::max_retransmissions`].
+    pub trouble_retransmissions: u8,
+    /// R2 for our SYN in an active open. 7: more than three minutes (MUST-23).
     pub max_syn_retransmissions: u8,
-    /// The same for our SYN,ACK in a passive open. 5.
+    /// R2 for our SYN,ACK in a passive open. 5.
     pub max_syn_ack_retransmissions: u8,
     /// How many separate runs of octets are kept that arrived ahead of their turn. 64.
     pub max_out_of_order_runs: usize,
     /// How many segments that should not have come are answered with an
-    /// acknowledgment in five seconds, those with text not counted. 10 (RFC 5961
-    /// section 7).
+    /// acknowledgment in [`challenge_interval`](Config::challenge_interval), those with text
+    /// not counted. 10 (RFC 5961 section 7).
     pub max_challenges: u8,
-    /// Whether short segments wait while others are in flight (Nagle, RFC 9293
-    /// section 3.7.4). On.
-    pub nagle: bool,
+    /// In what time. 5 s (RFC 5961 section 7).
+    pub challenge_interval: Duration,
     /// How long a connection whose user is gone waits in FIN-WAIT-2 for the peer's
     /// FIN. 60 s.
     pub fin_wait_2_timeout: Duration,
+    /// How long a connection whose user is gone may take to deliver what is queued, however
+    /// lively its peer. 10 minutes.
+    pub orphan_timeout: Duration,
+}
+
+/// How a host takes part in explicit congestion notification (RFC 3168).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// Not at all.
+    Off,
+    /// Where the peer asks for it: what Linux does too.
+    #[default]
+    Accept,
+    /// Our SYNs ask for it as well.
+    Offer,
 }
 
 impl Default for Config {
     fn default() -> Config {
         Config {
+            settings: Settings::default(),
             send_buffer: 1 << 20,
             receive_buffer: 1 << 20,
+            window_scaling: true,
+            timestamps: true,
+            sack: true,
+            ecn: Ecn::default(),
+            min_mss: 48,
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(60),
             delayed_ack: Duration::from_millis(40),
+            quick_acks: 16,
+            max_ack_delay: Duration::from_millis(200),
             msl: Duration::from_secs(30),
-            max_retransmissions: 15,
+            trouble_retransmissions: 3,
             max_syn_retransmissions: 7,
             max_syn_ack_retransmissions: 5,
             max_out_of_order_runs: 64,
             max_challenges: 10,
-            nagle: true,
+            challenge_interval: Duration::from_secs(5),
             fin_wait_2_timeout: Duration::from_secs(60),
+            orphan_timeout: Duration::from_secs(600),
         }
     }
 }
-
 impl Config {
     /// The largest window that can be offered, in octets.
     pub(super) fn receive_window(&self) -> u32 {
@@ -80,6 +125,9 @@ impl Config {
 
     /// The smallest shift by which a 16-bit field covers the receive buffer.
     pub(super) fn window_shift(&self) -> u8 {
+        if !self.window_scaling {
+            return 0;
+        }
         let window = self.receive_window();
         let mut shift = 0;
         while shift < 14 && u32::from(u16::MAX) << shift < window {

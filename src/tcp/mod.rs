@@ -8,9 +8,16 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `state` | the eleven states and the table of their transitions |
-//! | `tcb` | [`Tcb`]: the sequence spaces and the calls of the user |
+//! | `tcb` | [`Tcb`]: the sequence spaces and what else a connection is |
+//! | `calls` | what the user says: send, recv, shutdown, close, abort |
+//! | `handshake` | how a connection opens: SYNs and what they agree on |
 //! | `input` | what an arriving segment does: RFC 9293 section 3.10.7, in its order |
-//! | `output` | what is to be sent next, and what a timer does |
+//! | `ack` | what its ACK field does |
+//! | `text` | what its text and FIN do |
+//! | `output` | what is to be sent next |
+//! | `window` | which window is offered |
+//! | `timeout` | what falls due |
+//! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
 //! | `rtt` | round-trip time and retransmission timeout, RFC 6298 |
@@ -18,21 +25,36 @@
 //! | `recovery` | fast retransmit and fast recovery, RFC 6582 |
 //! | `timers` | the timers of one connection |
 //! | `config` | everything with a number in it |
+//! | `settings` | what the user may set on one connection |
+//! | `info` | how a connection is doing |
 
+mod ack;
 mod buffer;
+mod calls;
 mod config;
 mod congestion;
+mod effects;
+mod handshake;
+mod info;
 mod input;
 mod output;
 mod reassembly;
 mod recovery;
 mod rtt;
+mod settings;
 mod state;
 mod tcb;
+mod text;
+mod timeout;
 mod timers;
+mod window;
 
-pub use config::Config;
+pub use config::{Config, Ecn};
+pub use effects::{CloseReason, Effects, ResetReply, SegmentFate};
+pub use handshake::{Opening, PeerSyn};
+pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;
 pub use reassembly::SackList;
+pub use settings::{Keepalive, Settings};
 pub use state::State;
-pub use tcb::{CloseReason, Effects, ResetReply, SegmentFate, Tcb};
+pub use tcb::Tcb;

@@ -22,6 +22,11 @@ impl Rtt {
         }
     }
 
+    /// SRTT and RTTVAR, once there has been a sample.
+    pub(super) fn smoothed(&self) -> Option<(Duration, Duration)> {
+        self.smoothed
+    }
+
     /// Takes in a measurement of a segment that was not retransmitted (section 3,
     /// Karn's rule), and ends the backing off.
     pub(super) fn sample(&mut self, rtt: Duration) {

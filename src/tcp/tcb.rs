@@ -1,16 +1,19 @@
-use core::fmt;
 use core::time::Duration;
 
 use super::buffer::RingBuffer;
 use super::config::Config;
 use super::congestion::Congestion;
+use super::effects::{CloseReason, Effects, ResetReply};
+use super::handshake::Opening;
+use super::info::Tally;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::rtt::Rtt;
+use super::settings::Settings;
 use super::state::State;
 use super::timers::{Timer, TimerTable};
 use crate::time::Instant;
-use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
+use crate::wire::SeqNumber;
 
 /// The send sequence space (RFC 9293 section 3.3.1), all windows in octets.
 #[derive(Debug)]
@@ -69,108 +72,6 @@ pub(super) enum AckDue {
     Now,
 }
 
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// Both sides closed and all was acknowledged.
-    Finished,
-    /// The peer reset the connection.
-    Reset,
-    /// The peer answered our SYN with a reset.
-    Refused,
-    /// The peer did not answer any more (RFC 9293 section 3.8.3, R2).
-    TimedOut,
-    /// We aborted it.
-    Aborted,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CloseReason::Finished => "closed by both sides",
-            CloseReason::Reset => "reset by the peer",
-            CloseReason::Refused => "refused by the peer",
-            CloseReason::TimedOut => "timed out",
-            CloseReason::Aborted => "aborted",
-        })
-    }
-}
-
-/// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResetReply {
-    /// SEG.SEQ.
-    pub seq: SeqNumber,
-    /// SEG.ACK, with the ACK bit.
-    pub ack: Option<SeqNumber>,
-}
-
-impl ResetReply {
-    /// The answer to a segment that belongs to no connection (RFC 9293 section
-    /// 3.10.7.1); none to a reset.
-    pub fn to_stray(segment: &TcpSegment<'_>) -> Option<ResetReply> {
-        let flags = segment.flags();
-        if flags.rst() {
-            None
-        } else if flags.ack() {
-            Some(ResetReply {
-                seq: segment.ack(),
-                ack: None,
-            })
-        } else {
-            Some(ResetReply {
-                seq: SeqNumber(0),
-                ack: Some(segment.seq() + segment.sequence_len()),
-            })
-        }
-    }
-}
-
-/// What became of a segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum SegmentFate {
-    /// It was processed.
-    #[default]
-    Processed,
-    /// Outside the receive window.
-    OutOfWindow,
-    /// A SYN or an inexact reset on a synchronized connection (RFC 5961 sections 3 and 4).
-    Challenged,
-    /// Without ACK bit where one is required, or acknowledging what was never sent.
-    BadAck,
-    /// Text that found no room among the runs that wait for their turn.
-    NoRoom,
-    /// Text for a user who is gone.
-    AfterClose,
-}
-
-/// What a call to a [`Tcb`] brought about, beside what it will send.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Effects {
-    /// What became of the segment, if there was one.
-    pub fate: SegmentFate,
-    /// A reset that is to be sent, also when the connection is gone.
-    pub reset: Option<ResetReply>,
-    /// The handshake is complete.
-    pub connected: bool,
-    /// There is new text to read, or the end of it.
-    pub readable: bool,
-    /// There is room again to send, where there was too little before.
-    pub writable: bool,
-    /// The peer's FIN was reached.
-    pub peer_closed: bool,
-    /// The connection is over.
-    pub closed: Option<CloseReason>,
-    transitions: [Option<(State, State)>; 3],
-}
-
-impl Effects {
-    /// The changes of state, in their order.
-    pub fn transitions(&self) -> impl Iterator<Item = (State, State)> + use<> {
-        self.transitions.into_iter().flatten()
-    }
-}
-
 /// One connection: its transmission control block.
 ///
 /// A `Tcb` is driven by its owner, which passes it segments, user calls and the time,
@@ -218,37 +119,17 @@ pub struct Tcb {
     pub(super) send_was_short: bool,
     /// There is no user any more.
     pub(super) released: bool,
+    /// What the user has set; where nothing, [`Config::settings`] counts.
+    pub(super) settings: Option<Box<Settings>>,
+    pub(super) tally: Tally,
 }
 
 impl Tcb {
-    /// The smallest segment size that is believed: less invites a flood of tiny
-    /// segments (CVE-2019-11479). Linux has 48 too.
-    const MIN_MSS: u16 = 48;
     /// What a peer without MSS option takes (MUST-15).
-    const DEFAULT_MSS: u16 = 536;
+    pub(super) const DEFAULT_MSS: u16 = 536;
 
-    /// An active open (RFC 9293 section 3.10.1): the SYN goes out with the next
-    /// [`poll_transmit`](Tcb::poll_transmit). `mss` is what this end can receive,
-    /// in octets of text.
-    pub fn connect(config: &Config, iss: SeqNumber, mss: u16) -> Tcb {
-        Tcb::new(State::SynSent, config, iss, mss)
-    }
-
-    /// A passive open: `syn` arrived for a listener (RFC 9293 section 3.10.7.2).
-    pub fn accept(
-        config: &Config,
-        syn: &TcpSegment<'_>,
-        options: &OptionSummary,
-        iss: SeqNumber,
-        mss: u16,
-    ) -> Tcb {
-        let mut tcb = Tcb::new(State::SynReceived, config, iss, mss);
-        tcb.passive = true;
-        tcb.synchronize(syn, options);
-        tcb
-    }
-
-    fn new(state: State, config: &Config, iss: SeqNumber, mss: u16) -> Tcb {
+    pub(super) fn new(state: State, config: &Config, opening: Opening) -> Tcb {
+        let Opening { iss, mss, .. } = opening;
         Tcb {
             state,
             passive: false,
@@ -271,7 +152,7 @@ impl Tcb {
                 irs: SeqNumber(0),
                 shift: config.window_shift(),
                 mss,
-                sack_permitted: true,
+                sack_permitted: config.sack,
                 largest: Tcb::DEFAULT_MSS,
                 unacknowledged: 0,
                 fin: None,
@@ -295,36 +176,17 @@ impl Tcb {
             probe: false,
             send_was_short: false,
             released: false,
+            settings: None,
+            tally: Tally::default(),
         }
     }
 
-    /// Takes in what the peer's SYN says: number, window and options.
-    pub(super) fn synchronize(&mut self, syn: &TcpSegment<'_>, options: &OptionSummary) {
-        let window = self.rcv.edge - self.rcv.nxt;
-        self.rcv.irs = syn.seq();
-        self.rcv.nxt = syn.seq() + 1;
-        self.rcv.edge = self.rcv.nxt + window;
-        self.snd.mss = options
-            .mss
-            .unwrap_or(Tcb::DEFAULT_MSS)
-            .min(self.rcv.mss)
-            .max(Tcb::MIN_MSS);
-        match options.window_scale {
-            // Above 14 it is taken as 14 (RFC 7323 section 2.3).
-            Some(shift) => self.snd.shift = shift.min(14),
-            // Only if both sent it (RFC 7323 section 2.2).
-            None => (self.snd.shift, self.rcv.shift) = (0, 0),
-        }
-        self.rcv.sack_permitted = options.sack_permitted;
-        self.congestion = Congestion::new(self.snd.mss.into());
-        self.set_send_window(syn.window().into(), syn);
-    }
-
-    pub(super) fn set_send_window(&mut self, window: u32, segment: &TcpSegment<'_>) {
+    /// SND.WND, and by which segment it was set.
+    pub(super) fn set_send_window(&mut self, window: u32, seq: SeqNumber, ack: SeqNumber) {
         self.snd.wnd = window;
         self.snd.max_wnd = self.snd.max_wnd.max(window);
-        self.snd.wl1 = segment.seq();
-        self.snd.wl2 = segment.ack();
+        self.snd.wl1 = seq;
+        self.snd.wl2 = ack;
     }
 
     /// The state.
@@ -335,122 +197,6 @@ impl Tcb {
     /// When [`handle_timeout`](Tcb::handle_timeout) is due; the end of time where no timer runs.
     pub fn deadline(&self) -> Instant {
         self.timers.next()
-    }
-
-    /// How many octets [`send`](Tcb::send) would take.
-    pub fn send_room(&self, config: &Config) -> usize {
-        if self.fin_queued || !self.state.sends_text() {
-            return 0;
-        }
-        config
-            .send_capacity()
-            .saturating_sub(self.send_buffer.len())
-    }
-
-    /// Queues as much of `data` as there is room for and returns how much that is;
-    /// `None` where the user has closed or the connection is over.
-    pub fn send(&mut self, config: &Config, data: &[u8]) -> Option<usize> {
-        if self.fin_queued || !self.state.sends_text() {
-            return None;
-        }
-        let count = data.len().min(self.send_room(config));
-        self.send_buffer.push(&data[..count]);
-        self.send_was_short = count < data.len();
-        Some(count)
-    }
-
-    /// Moves octets that arrived in order into `out` and returns how many.
-    pub fn recv(&mut self, config: &Config, out: &mut [u8]) -> usize {
-        let count = self.receive_buffer.read(out);
-        if count > 0 {
-            self.note_read(config);
-        }
-        count
-    }
-
-    /// The octets that arrived in order and are not read, in place.
-    pub fn recv_slices(&self) -> [&[u8]; 2] {
-        self.receive_buffer.slices(0, usize::MAX)
-    }
-
-    /// Drops `count` octets from the front of the unread ones, or as many as there are.
-    pub fn consume(&mut self, config: &Config, count: usize) {
-        self.receive_buffer.consume(count);
-        if count > 0 {
-            self.note_read(config);
-        }
-    }
-
-    /// Whether all that the peer sent before its FIN has been read.
-    pub fn is_at_end(&self) -> bool {
-        self.receive_buffer.len() == 0
-            && !self.state.receives_text()
-            && !matches!(self.state, State::SynSent | State::SynReceived)
-    }
-
-    /// There is more room to receive: the peer is told at once if it may be waiting for
-    /// that (RFC 9293 section 3.8.6.2.2).
-    fn note_read(&mut self, config: &Config) {
-        let offered = self.rcv.edge - self.rcv.nxt;
-        let low = offered < self.largest_window(config) / 2;
-        if low && self.state.receives_text() && self.window_gain(config) > 0 {
-            self.ack_due = AckDue::Now;
-        }
-    }
-
-    /// No more will be sent: a FIN follows what is queued (RFC 9293 section 3.10.4).
-    pub fn shutdown(&mut self) -> Effects {
-        let mut effects = Effects::default();
-        if self.fin_queued {
-            return effects;
-        }
-        match self.state {
-            State::SynSent => self.finish(CloseReason::Aborted, &mut effects),
-            // In SYN-RECEIVED the FIN waits for ESTABLISHED.
-            State::SynReceived => self.fin_queued = true,
-            State::Established => {
-                self.fin_queued = true;
-                self.enter(State::FinWait1, &mut effects);
-            }
-            State::CloseWait => {
-                self.fin_queued = true;
-                self.enter(State::LastAck, &mut effects);
-            }
-            _ => {}
-        }
-        effects
-    }
-
-    /// The user lets go: as [`shutdown`](Tcb::shutdown), and text that arrives from now
-    /// on is answered with a reset, as is text that was not read (SHLD-3).
-    pub fn close(&mut self, now: Instant, config: &Config) -> Effects {
-        let unread = self.receive_buffer.len() > 0 || !self.reassembly.is_empty();
-        let open = self.state.receives_text() || self.state == State::CloseWait;
-        if unread && open {
-            return self.abort();
-        }
-        self.released = true;
-        let effects = self.shutdown();
-        if self.state == State::FinWait2 {
-            let due = now + config.fin_wait_2_timeout;
-            self.timers.set(Timer::TimeWait, due);
-        }
-        effects
-    }
-
-    /// Ends the connection at once with a reset (RFC 9293 section 3.10.5).
-    pub fn abort(&mut self) -> Effects {
-        let mut effects = Effects::default();
-        self.released = true;
-        match self.state {
-            State::Closed | State::Listen => return effects,
-            State::SynSent | State::Closing | State::LastAck | State::TimeWait => {}
-            _ => {
-                effects.reset = Some(self.reset());
-            }
-        }
-        self.finish(CloseReason::Aborted, &mut effects);
-        effects
     }
 
     /// A reset that the peer believes.
@@ -496,7 +242,7 @@ impl Tcb {
 
     /// The number of the first octet in the send buffer, where the peer's window begins
     /// too: SND.UNA, or that after our SYN, for which the window has no say.
-    fn window_start(&self) -> SeqNumber {
+    pub(super) fn window_start(&self) -> SeqNumber {
         let syn = matches!(self.state, State::SynSent | State::SynReceived);
         self.snd.una + u32::from(syn)
     }
@@ -512,6 +258,16 @@ impl Tcb {
     /// after a probe that was not taken, or when the window has shrunk.
     pub(super) fn bare_seq(&self) -> SeqNumber {
         self.snd.nxt.min(self.window_start() + self.snd.wnd)
+    }
+
+    /// Octets queued that were never sent.
+    pub(super) fn unsent(&self) -> u32 {
+        let end = self.text_end();
+        if self.snd.nxt < end {
+            end - self.snd.nxt
+        } else {
+            0
+        }
     }
 
     /// Octets sent and not acknowledged.

@@ -1,0 +1,122 @@
+//! What the user says (RFC 9293 section 3.10).
+
+use super::config::Config;
+use super::effects::{CloseReason, Effects};
+use super::settings::Settings;
+use super::state::State;
+use super::tcb::Tcb;
+use super::timers::Timer;
+use crate::time::Instant;
+
+impl Tcb {
+    /// What the user has set, or what connections start with.
+    pub fn settings<'a>(&'a self, config: &'a Config) -> &'a Settings {
+        self.settings.as_deref().unwrap_or(&config.settings)
+    }
+
+    /// How many octets [`send`](Tcb::send) would take.
+    pub fn send_room(&self, config: &Config) -> usize {
+        if self.fin_queued || !self.state.sends_text() {
+            return 0;
+        }
+        config
+            .send_capacity()
+            .saturating_sub(self.send_buffer.len())
+    }
+
+    /// Queues as much of `data` as there is room for and returns how much that is;
+    /// `None` where the user has closed or the connection is over.
+    pub fn send(&mut self, config: &Config, data: &[u8]) -> Option<usize> {
+        if self.fin_queued || !self.state.sends_text() {
+            return None;
+        }
+        let count = data.len().min(self.send_room(config));
+        self.send_buffer.push(&data[..count]);
+        self.send_was_short = count < data.len();
+        Some(count)
+    }
+
+    /// Moves octets that arrived in order into `out` and returns how many.
+    pub fn recv(&mut self, config: &Config, out: &mut [u8]) -> usize {
+        let count = self.receive_buffer.read(out);
+        if count > 0 {
+            self.note_read(config);
+        }
+        count
+    }
+
+    /// The octets that arrived in order and are not read, in place.
+    pub fn recv_slices(&self) -> [&[u8]; 2] {
+        self.receive_buffer.slices(0, usize::MAX)
+    }
+
+    /// Drops `count` octets from the front of the unread ones, or as many as there are.
+    pub fn consume(&mut self, config: &Config, count: usize) {
+        self.receive_buffer.consume(count);
+        if count > 0 {
+            self.note_read(config);
+        }
+    }
+
+    /// Whether all that the peer sent before its FIN has been read.
+    pub fn is_at_end(&self) -> bool {
+        self.receive_buffer.len() == 0
+            && !self.state.receives_text()
+            && !matches!(self.state, State::SynSent | State::SynReceived)
+    }
+
+    /// No more will be sent: a FIN follows what is queued (RFC 9293 section 3.10.4).
+    pub fn shutdown(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        if self.fin_queued {
+            return effects;
+        }
+        match self.state {
+            State::SynSent => self.finish(CloseReason::Aborted, &mut effects),
+            // In SYN-RECEIVED the FIN waits for ESTABLISHED.
+            State::SynReceived => self.fin_queued = true,
+            State::Established => {
+                self.fin_queued = true;
+                self.enter(State::FinWait1, &mut effects);
+            }
+            State::CloseWait => {
+                self.fin_queued = true;
+                self.enter(State::LastAck, &mut effects);
+            }
+            _ => {}
+        }
+        effects
+    }
+
+    /// The user lets go: as [`shutdown`](Tcb::shutdown), and text that arrives from now
+    /// on is answered with a reset, as is text that was not read (SHLD-3).
+    pub fn close(&mut self, now: Instant, config: &Config) -> Effects {
+        let unread = self.receive_buffer.len() > 0 || !self.reassembly.is_empty();
+        let open = self.state.receives_text() || self.state == State::CloseWait;
+        if unread && open {
+            return self.abort();
+        }
+        self.released = true;
+        let effects = self.shutdown();
+        if self.state == State::FinWait2 {
+            let due = now + config.fin_wait_2_timeout;
+            self.timers.set(Timer::TimeWait, due);
+        }
+        effects
+    }
+
+    /// Ends the connection at once with a reset (RFC 9293 section 3.10.5).
+    pub fn abort(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        self.released = true;
+        match self.state {
+            State::Closed | State::Listen => return effects,
+            State::SynSent | State::Closing | State::LastAck | State::TimeWait => {}
+            _ => {
+                effects.reset = Some(self.reset());
+            }
+        }
+        self.finish(CloseReason::Aborted, &mut effects);
+        effects
+    }
+}

@@ -1,0 +1,106 @@
+use core::fmt;
+
+use super::state::State;
+use crate::wire::{SeqNumber, TcpSegment};
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Both sides closed and all was acknowledged.
+    Finished,
+    /// The peer reset the connection.
+    Reset,
+    /// The peer answered our SYN with a reset.
+    Refused,
+    /// The peer did not answer any more (RFC 9293 section 3.8.3, R2).
+    TimedOut,
+    /// We aborted it.
+    Aborted,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Finished => "closed by both sides",
+            CloseReason::Reset => "reset by the peer",
+            CloseReason::Refused => "refused by the peer",
+            CloseReason::TimedOut => "timed out",
+            CloseReason::Aborted => "aborted",
+        })
+    }
+}
+
+/// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetReply {
+    /// SEG.SEQ.
+    pub seq: SeqNumber,
+    /// SEG.ACK, with the ACK bit.
+    pub ack: Option<SeqNumber>,
+}
+
+impl ResetReply {
+    /// The answer to a segment that belongs to no connection (RFC 9293 section
+    /// 3.10.7.1); none to a reset.
+    pub fn to_stray(segment: &TcpSegment<'_>) -> Option<ResetReply> {
+        let flags = segment.flags();
+        if flags.rst() {
+            None
+        } else if flags.ack() {
+            Some(ResetReply {
+                seq: segment.ack(),
+                ack: None,
+            })
+        } else {
+            Some(ResetReply {
+                seq: SeqNumber(0),
+                ack: Some(segment.seq() + segment.sequence_len()),
+            })
+        }
+    }
+}
+
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SegmentFate {
+    /// It was processed.
+    #[default]
+    Processed,
+    /// Outside the receive window.
+    OutOfWindow,
+    /// A SYN or an inexact reset on a synchronized connection (RFC 5961 sections 3 and 4).
+    Challenged,
+    /// Without ACK bit where one is required, or acknowledging what was never sent.
+    BadAck,
+    /// Text that found no room among the runs that wait for their turn.
+    NoRoom,
+    /// Text for a user who is gone.
+    AfterClose,
+}
+
+/// What a call to a [`Tcb`] brought about, beside what it will send.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effects {
+    /// What became of the segment, if there was one.
+    pub fate: SegmentFate,
+    /// A reset that is to be sent, also when the connection is gone.
+    pub reset: Option<ResetReply>,
+    /// The handshake is complete.
+    pub connected: bool,
+    /// There is new text to read, or the end of it.
+    pub readable: bool,
+    /// There is room again to send, where there was too little before.
+    pub writable: bool,
+    /// The peer's FIN was reached.
+    pub peer_closed: bool,
+    /// The connection is over.
+    pub closed: Option<CloseReason>,
+    pub(super) transitions: [Option<(State, State)>; 3],
+}
+
+impl Effects {
+    /// The changes of state, in their order.
+    pub fn transitions(&self) -> impl Iterator<Item = (State, State)> + use<> {
+        self.transitions.into_iter().flatten()
+    }
+}

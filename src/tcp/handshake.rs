@@ -1,0 +1,231 @@
+//! How a connection opens (RFC 9293 section 3.5).
+
+use super::config::Config;
+use super::congestion::Congestion;
+use super::effects::{CloseReason, Effects, ResetReply, SegmentFate};
+use super::output::Outgoing;
+use super::reassembly::SackList;
+use super::state::State;
+use super::tcb::{AckDue, Tcb};
+use super::timers::Timer;
+use crate::time::Instant;
+use crate::wire::{OptionSummary, SegmentFields, SeqNumber, TcpFlags, TcpSegment};
+
+/// With what this end opens a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// ISS: the initial sequence number (RFC 6528).
+    pub iss: SeqNumber,
+    /// What this end can receive, in octets of text: the MSS option's value.
+    pub mss: u16,
+    /// What is added to the timestamp clock of this connection (RFC 7323 section 5.4).
+    pub timestamp_offset: u32,
+}
+
+/// What the peer's SYN says: all that a passive open has to remember of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerSyn {
+    /// IRS: its initial sequence number.
+    pub irs: SeqNumber,
+    /// The window, which is not scaled on a SYN (RFC 7323 section 2.2), in octets.
+    pub window: u16,
+    /// Maximum segment size, in octets, as received.
+    pub mss: Option<u16>,
+    /// Window scale, in bits, as received.
+    pub window_scale: Option<u8>,
+    /// Whether SACK is permitted.
+    pub sack_permitted: bool,
+    /// TSval.
+    pub timestamp: Option<u32>,
+    /// Whether it asks for ECN: ECE and CWR are set (RFC 3168 section 6.1.1).
+    pub ecn: bool,
+}
+
+impl PeerSyn {
+    /// What `segment`, which has the SYN bit, says with its `options`.
+    pub fn of(segment: &TcpSegment<'_>, options: &OptionSummary) -> PeerSyn {
+        let flags = segment.flags();
+        PeerSyn {
+            irs: segment.seq(),
+            window: segment.window(),
+            mss: options.mss,
+            window_scale: options.window_scale,
+            sack_permitted: options.sack_permitted,
+            timestamp: options.timestamps.map(|(value, _)| value),
+            ecn: flags.contains(TcpFlags::ECE | TcpFlags::CWR),
+        }
+    }
+}
+
+impl Tcb {
+    /// An active open (RFC 9293 section 3.10.1): the SYN goes out with the next
+    /// [`poll_transmit`](Tcb::poll_transmit).
+    pub fn connect(config: &Config, opening: Opening) -> Tcb {
+        Tcb::new(State::SynSent, config, opening)
+    }
+
+    /// A passive open: `syn` arrived for a listener (RFC 9293 section 3.10.7.2). The
+    /// SYN,ACK goes out with the next [`poll_transmit`](Tcb::poll_transmit).
+    pub fn accept(config: &Config, opening: Opening, syn: &PeerSyn) -> Tcb {
+        let mut tcb = Tcb::new(State::SynReceived, config, opening);
+        tcb.passive = true;
+        tcb.synchronize(config, syn);
+        tcb
+    }
+
+    /// Takes in what the peer's SYN says: number, window and options.
+    pub(super) fn synchronize(&mut self, config: &Config, syn: &PeerSyn) {
+        let window = self.rcv.edge - self.rcv.nxt;
+        self.rcv.irs = syn.irs;
+        self.rcv.nxt = syn.irs + 1;
+        self.rcv.edge = self.rcv.nxt + window;
+        self.snd.mss = syn
+            .mss
+            .unwrap_or(Tcb::DEFAULT_MSS)
+            .min(self.rcv.mss)
+            .max(config.min_mss.max(1));
+        match syn.window_scale {
+            // Above 14 it is taken as 14 (RFC 7323 section 2.3).
+            Some(shift) if config.window_scaling => self.snd.shift = shift.min(14),
+            // Only if both sent it (RFC 7323 section 2.2).
+            _ => (self.snd.shift, self.rcv.shift) = (0, 0),
+        }
+        self.rcv.sack_permitted &= syn.sack_permitted;
+        self.congestion = Congestion::new(self.snd.mss.into());
+        self.set_send_window(syn.window.into(), syn.irs, SeqNumber(0));
+    }
+
+    /// Section 3.10.7.3.
+    pub(super) fn receive_in_syn_sent(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        segment: &TcpSegment<'_>,
+        options: &OptionSummary,
+        effects: &mut Effects,
+    ) {
+        let flags = segment.flags();
+        let ack = segment.ack();
+        // First, the ACK bit.
+        if flags.ack() && !self.acknowledges_syn(segment) {
+            effects.reset = ResetReply::to_stray(segment);
+            effects.fate = SegmentFate::BadAck;
+            return;
+        }
+        // Second, the RST bit: believed only with an acknowledgment of our SYN.
+        if flags.rst() {
+            if flags.ack() {
+                self.finish(CloseReason::Refused, effects);
+            } else {
+                effects.fate = SegmentFate::BadAck;
+            }
+            return;
+        }
+        // Fourth, the SYN bit.
+        if !flags.syn() {
+            effects.fate = SegmentFate::BadAck;
+            return;
+        }
+        self.synchronize(config, &PeerSyn::of(segment, options));
+        self.snd.wl2 = ack;
+        if flags.ack() {
+            self.acknowledge(now, config, ack, effects);
+            self.enter_established(effects);
+            self.ack_due = AckDue::Now;
+        } else {
+            // A simultaneous open: our SYN goes out again, with an acknowledgment.
+            self.enter(State::SynReceived, effects);
+            self.snd.cursor = self.snd.iss;
+        }
+    }
+
+    /// The SYN that brought us to SYN-RECEIVED, as before or with an acknowledgment of ours.
+    /// It lies before the window, so by the letter its acknowledgment would go unheard,
+    /// and a simultaneous open would not end as figure 7 has it (appendix A.2).
+    pub(super) fn receive_syn_again(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        segment: &TcpSegment<'_>,
+        effects: &mut Effects,
+    ) -> SegmentFate {
+        if !segment.flags().ack() {
+            // Our answer was lost.
+            self.snd.cursor = self.snd.iss;
+            return SegmentFate::OutOfWindow;
+        }
+        if !self.acknowledges_syn(segment) {
+            self.challenge(now, config, segment);
+            return SegmentFate::BadAck;
+        }
+        self.acknowledge(now, config, segment.ack(), effects);
+        // Not scaled on a SYN (RFC 7323 section 2.2).
+        self.set_send_window(segment.window().into(), segment.seq(), segment.ack());
+        self.enter_established(effects);
+        self.ack_due = AckDue::Now;
+        SegmentFate::Processed
+    }
+
+    /// Whether the segment acknowledges our SYN, and no more than that.
+    pub(super) fn acknowledges_syn(&self, segment: &TcpSegment<'_>) -> bool {
+        self.snd.iss < segment.ack() && segment.ack() <= self.snd.nxt
+    }
+
+    pub(super) fn enter_established(&mut self, effects: &mut Effects) {
+        self.enter(State::Established, effects);
+        effects.connected = true;
+        if self.fin_queued {
+            self.enter(State::FinWait1, effects);
+        }
+    }
+
+    pub(super) fn send_syn(&mut self, now: Instant, config: &Config) -> Option<Outgoing<'_>> {
+        let answers = self.state == State::SynReceived;
+        if self.snd.cursor != self.snd.iss {
+            if self.ack_due != AckDue::Now {
+                return None;
+            }
+            let bare_ack = self.bare_ack();
+            return Some(self.send_span(now, config, bare_ack));
+        }
+        let is_retransmission = self.snd.nxt != self.snd.iss;
+        self.snd.cursor = self.snd.iss + 1;
+        self.snd.nxt = self.snd.cursor;
+        self.timing = (!is_retransmission).then_some((self.snd.nxt, now));
+        // A SYN that is sent because the peer's came again leaves the timer alone, which
+        // ends what is half open.
+        if !self.timers.is_set(Timer::Retransmit) {
+            let due = now + self.rto(config);
+            self.timers.set(Timer::Retransmit, due);
+        }
+        self.ack_due = AckDue::No;
+        let (flags, ack) = if answers {
+            (TcpFlags::SYN | TcpFlags::ACK, self.rcv.nxt)
+        } else {
+            (TcpFlags::SYN, SeqNumber(0))
+        };
+        // In an answer only if the peer's SYN had it; `synchronize` has seen to that.
+        // A shift of zero is worth sending: it lets the peer scale its own.
+        let scaled = match answers {
+            true => self.rcv.shift > 0 || self.snd.shift > 0,
+            false => config.window_scaling,
+        };
+        Some(Outgoing {
+            fields: SegmentFields {
+                seq: self.snd.iss,
+                ack,
+                flags,
+                // Not scaled on a SYN (RFC 7323 section 2.2).
+                window: config.receive_window().min(u16::MAX.into()) as u16,
+                ..SegmentFields::default()
+            },
+            mss: Some(self.rcv.mss),
+            window_scale: scaled.then_some(self.rcv.shift),
+            sack_permitted: self.rcv.sack_permitted,
+            timestamps: None,
+            sack: SackList::default(),
+            payload: [&[], &[]],
+            is_retransmission,
+        })
+    }
+}
