@@ -2,12 +2,12 @@
 
 use super::config::Config;
 use super::effects::{CloseReason, Effects, ResetReply};
-use super::recovery::{DuplicateAck, NewAck};
+use super::loss::{Echo, Report};
 use super::state::State;
 use super::tcb::Tcb;
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{SeqNumber, TcpSegment};
+use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
 
 impl Tcb {
     /// `false` where the acknowledgment is not to be believed, and the segment goes no further.
@@ -16,6 +16,7 @@ impl Tcb {
         now: Instant,
         config: &Config,
         segment: &TcpSegment<'_>,
+        options: &OptionSummary,
         effects: &mut Effects,
     ) -> bool {
         let ack = segment.ack();
@@ -24,7 +25,7 @@ impl Tcb {
                 effects.reset = ResetReply::to_stray(segment);
                 return false;
             }
-            self.acknowledge(now, config, ack, effects);
+            self.acknowledge_syn(now, config, options);
             let window = u32::from(segment.window()) << self.snd.shift;
             self.set_send_window(window, segment.seq(), ack);
             self.enter_established(effects);
@@ -36,71 +37,96 @@ impl Tcb {
             self.challenge(now, config, segment);
             return false;
         }
-        if self.snd.una < ack {
-            self.acknowledge(now, config, ack, effects);
+        if ack < self.snd.una {
+            // An old one, overtaken by another: it says nothing new.
+            return true;
+        }
+        let before = self.snd.wnd;
+        let advances = self.snd.una < ack;
+        let probed = self.timers.is_set(Timer::Persist);
+        if advances || (!options.sack().is_empty() && self.flight() > 0) {
+            let echo = self.echo(options);
+            let mut report = self.mark_arrivals(now, ack, options.sack(), echo);
+            if advances {
+                self.advance(config, ack, effects);
+            }
             self.update_window(segment);
-        } else if ack == self.snd.una {
-            let before = self.snd.wnd;
+            report.is_duplicate =
+                !advances && segment.sequence_len() == 0 && self.snd.wnd == before && !probed;
+            self.measure(now, &report, echo);
+            self.recover(now, config, &report, echo);
+        } else {
             self.update_window(segment);
-            self.note_duplicate_ack(segment, before);
+            // RFC 5681 section 2: what counts as a duplicate.
+            let is_duplicate = self.flight() > 0
+                && segment.sequence_len() == 0
+                && self.snd.wnd == before
+                && !probed;
+            if is_duplicate {
+                let report = Report::of_duplicate(self.flight());
+                let echo = self.echo(options);
+                self.recover(now, config, &report, echo);
+            }
         }
         self.follow_acknowledged_fin(now, config, effects);
         true
     }
 
-    /// SND.UNA moves to `ack`, which is above it and not above SND.NXT.
-    pub(super) fn acknowledge(
+    /// Our SYN is acknowledged, which says nothing of the network's room (RFC 5681 section 3.1).
+    pub(super) fn acknowledge_syn(
         &mut self,
         now: Instant,
         config: &Config,
-        ack: SeqNumber,
-        effects: &mut Effects,
+        options: &OptionSummary,
     ) {
+        let (ack, echo) = (self.snd.iss + 1, self.echo(options));
+        let report = self.mark_arrivals(now, ack, &[], echo);
+        self.advance(config, ack, &mut Effects::default());
+        self.measure(now, &report, echo);
+        self.timers.stop(Timer::Retransmit);
+    }
+
+    /// SND.UNA moves to `ack`, which is above it and not above SND.NXT.
+    fn advance(&mut self, config: &Config, ack: SeqNumber, effects: &mut Effects) {
         let syn = matches!(self.state, State::SynSent | State::SynReceived);
-        let acked = ack - self.snd.una;
-        let text = (acked - u32::from(syn)) as usize;
+        let text = (ack - self.snd.una - u32::from(syn)) as usize;
         // A FIN counts one more than there are octets; `consume` stops at the end.
         self.tally.octets_acked += text.min(self.send_buffer.len()) as u64;
         self.send_buffer.consume(text);
         self.snd.una = ack;
-        self.snd.cursor = self.snd.cursor.max(ack);
         self.retries = 0;
         self.probes = 0;
         self.probe = false;
         if self.send_buffer.len() == 0 {
             self.timers.stop(Timer::Persist);
         }
-
-        if let Some((end, start)) = self.timing
-            && end <= ack
-        {
-            self.rtt.sample(now - start);
-            self.timing = None;
-        }
-        let (mss, flight) = (u32::from(self.snd.mss), self.flight());
-        if !syn {
-            match self.recovery.on_new_ack(ack) {
-                NewAck::Ordinary => self.congestion.on_ack(acked, mss),
-                NewAck::Partial => {
-                    self.congestion.deflate(acked, mss);
-                    self.retransmit_first = true;
-                }
-                NewAck::Full => self.congestion.on_recovered(flight, mss),
-            }
-        }
-        // RFC 6298 sections 5.2 and 5.3.
-        self.timers.stop(Timer::Retransmit);
-        if flight == 0 {
-            self.retransmit_first = false;
-        } else if !self.timers.is_set(Timer::Persist) {
-            let due = now + self.rto(config);
-            self.timers.set(Timer::Retransmit, due);
-        }
         // Half the buffer free: worth waking a writer for.
         if self.send_was_short && self.send_buffer.len() <= config.send_capacity() / 2 {
             self.send_was_short = false;
             effects.writable = true;
         }
+    }
+
+    /// Measures the round-trip time: by what was sent once and has arrived, or else by the
+    /// echoed timestamp, which tells the first transmission from the second (RFC 6298
+    /// section 3, RFC 7323 section 4.1).
+    fn measure(&mut self, now: Instant, report: &Report, echo: Echo) {
+        let measured = match report.arrived.measurable {
+            Some(sent_at) => Some(now - sent_at),
+            None if report.acked > 0 => echo.round_trip(now),
+            None => None,
+        };
+        if let Some(rtt) = measured {
+            // RFC 7323 appendix G: with many measurements a round trip each counts less.
+            let expected = report.flight.div_ceil(2 * u32::from(self.snd.mss));
+            self.rtt.sample(now, rtt, expected);
+            self.flight.tail.note_measurement();
+        }
+    }
+
+    /// What the echoed timestamp of a segment says.
+    fn echo(&self, _options: &OptionSummary) -> Echo {
+        Echo::NONE
     }
 
     /// The window of a segment that is no older than the one that last set it: it
@@ -119,30 +145,10 @@ impl Tcb {
             // The peer answers, so it lives (MUST-37).
             self.retries = 0;
             if self.snd.wnd > 0 {
-                // What was sent as a probe may not have been taken: begin there. The
-                // timer runs on until something worth sending has gone out.
-                self.snd.cursor = self.snd.una;
+                // What was sent as a probe may not have been taken, and goes out again. The
+                // timer runs on until something worth sending has.
+                self.flight.board.mark_lost(|_, _| true);
             }
-        }
-    }
-
-    /// RFC 5681 section 2: what counts as a duplicate.
-    pub(super) fn note_duplicate_ack(&mut self, segment: &TcpSegment<'_>, window_before: u32) {
-        let is_duplicate = self.flight() > 0
-            && segment.sequence_len() == 0
-            && self.snd.wnd == window_before
-            && !self.timers.is_set(Timer::Persist);
-        if !is_duplicate {
-            return;
-        }
-        let (mss, flight) = (u32::from(self.snd.mss), self.flight());
-        match self.recovery.on_duplicate_ack(self.snd.una, self.snd.nxt) {
-            DuplicateAck::Wait => {}
-            DuplicateAck::Retransmit => {
-                self.congestion.on_fast_retransmit(flight, mss);
-                self.retransmit_first = true;
-            }
-            DuplicateAck::Inflate => self.congestion.inflate(mss),
         }
     }
 

@@ -1,5 +1,6 @@
 use core::time::Duration;
 
+use super::congestion::Algorithm;
 use super::settings::Settings;
 
 /// The numbers by which connections are run. [`Default`] gives those named at each field.
@@ -26,6 +27,15 @@ pub struct Config {
     /// The smallest segment size that is believed of a peer, in octets: less invites a flood
     /// of tiny segments (CVE-2019-11479). 48, as Linux has it.
     pub min_mss: u16,
+    /// How the congestion window grows and shrinks. [`Algorithm::Cubic`].
+    pub congestion: Algorithm,
+    /// The initial congestion window, in segments. 10 (RFC 6928 section 2).
+    pub initial_window: u32,
+    /// Whether slow start ends when round trips begin to take longer, before anything is
+    /// lost (HyStart++, RFC 9406). On.
+    pub hystart: bool,
+    /// Whether segments are spread over the round trip. On.
+    pub pacing: bool,
     /// The initial retransmission timeout. 1 s (RFC 6298 section 2.1).
     pub initial_rto: Duration,
     /// The smallest retransmission timeout. 200 ms: RFC 6298 section 2.4 has 1 s as
@@ -42,6 +52,9 @@ pub struct Config {
     /// How long a peer may delay its acknowledgments, at most: what a probe for a lost tail
     /// waits on top where one segment is in flight (RFC 8985 section 7.2). 200 ms.
     pub max_ack_delay: Duration,
+    /// The shortest time after which a probe is sent for a tail that may be lost. 10 ms: a
+    /// peer's host may be busy with other things for so long (RFC 8985 section 7.2).
+    pub min_tail_probe: Duration,
     /// Maximum segment lifetime: TIME-WAIT lasts twice that. 30 s, as everywhere
     /// today, where RFC 9293 section 3.4.2 has 2 minutes.
     pub msl: Duration,
@@ -92,12 +105,17 @@ impl Default for Config {
             sack: true,
             ecn: Ecn::default(),
             min_mss: 48,
+            congestion: Algorithm::default(),
+            initial_window: 10,
+            hystart: true,
+            pacing: true,
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(60),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
             max_ack_delay: Duration::from_millis(200),
+            min_tail_probe: Duration::from_millis(10),
             msl: Duration::from_secs(30),
             trouble_retransmissions: 3,
             max_syn_retransmissions: 7,

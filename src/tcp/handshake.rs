@@ -91,7 +91,7 @@ impl Tcb {
             _ => (self.snd.shift, self.rcv.shift) = (0, 0),
         }
         self.rcv.sack_permitted &= syn.sack_permitted;
-        self.congestion = Congestion::new(self.snd.mss.into());
+        self.congestion = Congestion::new(config, self.snd.mss.into());
         self.set_send_window(syn.window.into(), syn.irs, SeqNumber(0));
     }
 
@@ -129,13 +129,13 @@ impl Tcb {
         self.synchronize(config, &PeerSyn::of(segment, options));
         self.snd.wl2 = ack;
         if flags.ack() {
-            self.acknowledge(now, config, ack, effects);
+            self.acknowledge_syn(now, config, options);
             self.enter_established(effects);
             self.ack_due = AckDue::Now;
         } else {
             // A simultaneous open: our SYN goes out again, with an acknowledgment.
             self.enter(State::SynReceived, effects);
-            self.snd.cursor = self.snd.iss;
+            self.syn_due = true;
         }
     }
 
@@ -147,18 +147,19 @@ impl Tcb {
         now: Instant,
         config: &Config,
         segment: &TcpSegment<'_>,
+        options: &OptionSummary,
         effects: &mut Effects,
     ) -> SegmentFate {
         if !segment.flags().ack() {
             // Our answer was lost.
-            self.snd.cursor = self.snd.iss;
+            self.syn_due = true;
             return SegmentFate::OutOfWindow;
         }
         if !self.acknowledges_syn(segment) {
             self.challenge(now, config, segment);
             return SegmentFate::BadAck;
         }
-        self.acknowledge(now, config, segment.ack(), effects);
+        self.acknowledge_syn(now, config, options);
         // Not scaled on a SYN (RFC 7323 section 2.2).
         self.set_send_window(segment.window().into(), segment.seq(), segment.ack());
         self.enter_established(effects);
@@ -181,7 +182,7 @@ impl Tcb {
 
     pub(super) fn send_syn(&mut self, now: Instant, config: &Config) -> Option<Outgoing<'_>> {
         let answers = self.state == State::SynReceived;
-        if self.snd.cursor != self.snd.iss {
+        if !core::mem::take(&mut self.syn_due) {
             if self.ack_due != AckDue::Now {
                 return None;
             }
@@ -189,9 +190,10 @@ impl Tcb {
             return Some(self.send_span(now, config, bare_ack));
         }
         let is_retransmission = self.snd.nxt != self.snd.iss;
-        self.snd.cursor = self.snd.iss + 1;
-        self.snd.nxt = self.snd.cursor;
-        self.timing = (!is_retransmission).then_some((self.snd.nxt, now));
+        let end = self.snd.iss + 1;
+        self.note_sent(now, self.snd.iss, end);
+        self.snd.nxt = end;
+        self.tally.segments_sent = self.tally.segments_sent.wrapping_add(1);
         // A SYN that is sent because the peer's came again leaves the timer alone, which
         // ends what is half open.
         if !self.timers.is_set(Timer::Retransmit) {

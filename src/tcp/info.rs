@@ -1,6 +1,7 @@
 use core::time::Duration;
 
 use super::config::Config;
+use super::congestion::Controller;
 use super::state::State;
 use super::tcb::Tcb;
 
@@ -104,15 +105,15 @@ impl Tcb {
         let (srtt, rttvar) = self.rtt.smoothed().unzip();
         Info {
             state: self.state,
-            phase: Phase::SlowStart,
-            controller: "newreno",
+            phase: self.phase(),
+            controller: self.congestion.name(),
             srtt,
             rttvar,
-            min_rtt: None,
+            min_rtt: srtt.map(|_| self.rtt.min()),
             rto: self.rto(config),
-            cwnd: self.congestion.window(),
-            ssthresh: 0,
-            in_flight: self.flight(),
+            cwnd: self.network_window(),
+            ssthresh: self.congestion.slow_start_threshold(),
+            in_flight: self.flight.pipe(),
             unacknowledged: self.flight(),
             unsent: self.unsent(),
             // The buffer is bounded by the window.
@@ -126,6 +127,19 @@ impl Tcb {
             timestamps: false,
             ecn: false,
             tally: self.tally,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        let congestion = &self.congestion;
+        match &self.flight.episode {
+            Some(episode) if episode.is_fast() => Phase::Recovery,
+            Some(_) => Phase::Loss,
+            None if self.flight.board.sacked() > 0 || self.flight.duplicate_acks > 0 => {
+                Phase::Disorder
+            }
+            None if congestion.window() < congestion.slow_start_threshold() => Phase::SlowStart,
+            None => Phase::Avoidance,
         }
     }
 }

@@ -28,7 +28,8 @@ impl Tcb {
                 self.receive_in_syn_sent(now, config, segment, options, &mut effects);
             }
             _ => {
-                effects.fate = self.receive_synchronized(now, config, segment, &mut effects);
+                effects.fate =
+                    self.receive_synchronized(now, config, segment, options, &mut effects);
             }
         }
         effects
@@ -40,6 +41,7 @@ impl Tcb {
         now: Instant,
         config: &Config,
         segment: &TcpSegment<'_>,
+        options: &OptionSummary,
         effects: &mut Effects,
     ) -> SegmentFate {
         let flags = segment.flags();
@@ -47,7 +49,7 @@ impl Tcb {
         // The peer's SYN once more is not for the check that follows.
         let again = flags.syn() && !flags.rst() && segment.seq() == self.rcv.irs;
         if self.state == State::SynReceived && again {
-            return self.receive_syn_again(now, config, segment, effects);
+            return self.receive_syn_again(now, config, segment, options, effects);
         }
 
         // First, the sequence number.
@@ -84,7 +86,7 @@ impl Tcb {
         if !flags.ack() {
             return SegmentFate::BadAck;
         }
-        if !self.receive_ack(now, config, segment, effects) {
+        if !self.receive_ack(now, config, segment, options, effects) {
             return SegmentFate::BadAck;
         }
         if self.state == State::Closed {

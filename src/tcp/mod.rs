@@ -21,8 +21,8 @@
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
 //! | `rtt` | round-trip time and retransmission timeout, RFC 6298 |
-//! | `congestion` | how much may be in flight, RFC 5681 |
-//! | `recovery` | fast retransmit and fast recovery, RFC 6582 |
+//! | [`congestion`] | how much may be in flight: NewReno, CUBIC, pacing |
+//! | `loss` | what of it is lost, and recovery: SACK, RACK-TLP, PRR |
 //! | `timers` | the timers of one connection |
 //! | `config` | everything with a number in it |
 //! | `settings` | what the user may set on one connection |
@@ -32,14 +32,14 @@ mod ack;
 mod buffer;
 mod calls;
 mod config;
-mod congestion;
+pub mod congestion;
 mod effects;
 mod handshake;
 mod info;
 mod input;
+mod loss;
 mod output;
 mod reassembly;
-mod recovery;
 mod rtt;
 mod settings;
 mod state;

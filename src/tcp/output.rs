@@ -1,6 +1,7 @@
 //! What is to be sent next.
 
 use super::config::Config;
+use super::congestion::{Controller, Pace, initial_window};
 use super::reassembly::SackList;
 use super::state::State;
 use super::tcb::{AckDue, Tcb};
@@ -81,66 +82,130 @@ impl Tcb {
             // Our FIN is acknowledged: there is no more.
             return None;
         }
-        let text_end = self.text_end();
-        // Options take from the room for text.
-        let options = self.sack_list().option_len();
-        let mss = u32::from(self.snd.mss).saturating_sub(options).max(1);
-        if core::mem::take(&mut self.retransmit_first) && self.flight() > 0 {
-            let seq = self.snd.una;
-            let len = self.send_buffer.len().min(mss as usize) as u32;
-            let len = len.min(self.snd.nxt - seq);
-            let fin = self.fin_sent && seq + len == text_end;
-            return Some(Span {
-                seq,
-                len,
-                fin,
-                probe: false,
-            });
+        // Options take from the room for text (RFC 9293 section 3.7.1).
+        let mss = u32::from(self.snd.mss);
+        let mss = mss.saturating_sub(self.option_len()).max(1);
+        if let Some(probe) = self.next_tail_probe(mss) {
+            return Some(probe);
         }
-
-        let seq = self.snd.cursor;
-        // The FIN's number is that of the text's end.
-        let fin_goes = self.fin_queued && seq <= text_end;
-        let unsent = if seq < text_end { text_end - seq } else { 0 };
-        if unsent == 0 && !fin_goes {
+        if self.is_paced(now, config) {
             return None;
         }
-        // How much the peer's window and the network's hold.
-        let window = self.snd.wnd.min(self.congestion.window());
-        let in_flight = seq - self.snd.una;
-        let usable = window.saturating_sub(in_flight);
+        let span = self
+            .next_lost(mss)
+            .or_else(|| self.next_new(now, config, mss))
+            .or_else(|| self.next_in_doubt(mss));
+        if span.is_none() {
+            self.watch_window(now, config);
+        }
+        span
+    }
+
+    /// Whether it is too early for the next segment; then a timer waits for it.
+    fn is_paced(&mut self, now: Instant, config: &Config) -> bool {
+        let waits = self.unsent() > 0 || self.flight.board.lost() > 0;
+        if !config.pacing || self.flight.at_once || !waits {
+            return false;
+        }
+        let due = self.pace().and_then(|pace| self.pacer.until(now, &pace));
+        if let Some(due) = due {
+            self.timers.set(Timer::Pace, due);
+        }
+        due.is_some()
+    }
+
+    fn pace(&self) -> Option<Pace> {
+        let ssthresh = self.congestion.slow_start_threshold();
+        let mss = self.snd.mss.into();
+        Pace::new(self.network_window(), ssthresh, self.srtt(), mss)
+    }
+
+    /// What was never sent, or a probe of the peer's window.
+    fn next_new(&mut self, now: Instant, config: &Config, mss: u32) -> Option<Span> {
+        let seq = self.snd.nxt;
+        let unsent = self.unsent();
+        let fin_goes = self.fin_queued && !self.fin_sent;
+        let probe = core::mem::take(&mut self.probe);
+        if unsent == 0 && !fin_goes {
+            return probe.then(|| self.probe_span(mss));
+        }
+        let usable = self.usable_window();
         let len = unsent.min(mss).min(usable);
         let fin = fin_goes && len == unsent && usable > len;
-        // Silly-window avoidance and Nagle (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
+        // Silly-window avoidance and Nagle (RFC 9293 sections 3.8.6.2.1 and 3.7.4). F-RTO's
+        // questions may go before Nagle lets them (RFC 5682 section 2.1).
+        let questions = self.questions_left();
+        let nagle = self.settings(config).nagle && questions.is_none();
         let worth_sending = fin
             || len == mss
-            || (len > 0 && seq < self.snd.nxt)
-            || (len > 0 && len == unsent && (self.flight() == 0 || !self.settings(config).nagle))
+            || (len > 0 && len == unsent && (self.flight() == 0 || !nagle))
             || (len > 0 && len >= self.snd.max_wnd / 2);
-        let probe = core::mem::take(&mut self.probe);
-        if worth_sending {
-            return Some(Span {
-                seq,
-                len,
-                fin,
-                probe: false,
-            });
+        if !worth_sending {
+            return probe.then(|| self.probe_span(mss));
         }
-        if probe {
-            // At least one octet, or the FIN (RFC 9293 section 3.8.6.1).
-            return Some(Span {
-                seq,
-                len: unsent.min(mss).min(usable.max(1)),
-                fin: unsent == 0,
-                probe,
-            });
+        let pipe = self.flight.pipe();
+        if pipe == 0 && self.rto(config) < now - self.sent_at {
+            // What was known of the network has aged (RFC 5681 section 4.1).
+            let window = initial_window(config.initial_window, self.snd.mss.into());
+            self.congestion.on_restart(now, window);
         }
-        // Nothing in flight will bring an acknowledgment: only a probe can.
-        if in_flight == 0 && !self.timers.is_set(Timer::Persist) {
+        let takes = len + u32::from(fin);
+        let fits = pipe == 0 || pipe.saturating_add(takes) <= self.network_window();
+        match questions {
+            Some(0) => return None,
+            None if !fits => {
+                self.cwnd_limited = true;
+                return None;
+            }
+            _ => {}
+        }
+        Some(Span {
+            seq,
+            len,
+            fin,
+            probe: false,
+        })
+    }
+
+    /// A probe of the peer's window: at least one octet, or the FIN (RFC 9293 section 3.8.6.1).
+    fn probe_span(&self, mss: u32) -> Span {
+        let una = self.snd.una;
+        let end = if self.flight() > 0 {
+            // What was sent before may not have been taken.
+            una + self.flight().min(mss).min(self.snd.wnd.max(1))
+        } else {
+            let end = self.text_end() + u32::from(self.fin_queued);
+            una + (end - una).min(mss).min(self.snd.wnd.max(1))
+        };
+        Span {
+            probe: true,
+            ..self.span(una, end)
+        }
+    }
+
+    /// The octets from `start` to `end`, the last of which may be the FIN.
+    pub(super) fn span(&self, start: SeqNumber, end: SeqNumber) -> Span {
+        let text_end = self.text_end();
+        let fin = text_end < end;
+        Span {
+            seq: start,
+            len: end.min(text_end) - start,
+            fin,
+            probe: false,
+        }
+    }
+
+    /// Where nothing in flight will bring an acknowledgment, and there is something that the
+    /// peer's window is too small for, only a probe can.
+    fn watch_window(&mut self, now: Instant, config: &Config) {
+        let idle = self.flight.board.in_flight() == 0 && !self.timers.is_set(Timer::Persist);
+        let waits = self.unsent() > 0
+            || self.flight.board.lost() > 0
+            || (self.fin_queued && !self.fin_sent);
+        if idle && waits {
             self.timers.stop(Timer::Retransmit);
             self.set_persist_timer(now, config);
         }
-        None
     }
 
     pub(super) fn send_span(&mut self, now: Instant, config: &Config, span: Span) -> Outgoing<'_> {
@@ -154,22 +219,24 @@ impl Tcb {
         let end = seq + takes;
         let is_retransmission = takes > 0 && seq < self.snd.nxt;
         if takes > 0 {
-            if is_retransmission {
-                // Karn's rule (RFC 6298 section 3).
-                self.timing = None;
-            } else if self.timing.is_none() && !probe {
-                self.timing = Some((end, now));
-            }
+            self.note_sent(now, seq, end);
             self.snd.nxt = self.snd.nxt.max(end);
-            self.snd.cursor = self.snd.cursor.max(end);
+            self.sent_at = now;
             self.fin_sent |= fin;
             self.tally.octets_sent += u64::from(len);
+            if let Some(pace) = self.pace() {
+                self.pacer.on_sent(now, &pace, len);
+            }
             if !probe {
                 self.timers.stop(Timer::Persist);
-                // RFC 6298 section 5.1.
-                if !self.timers.is_set(Timer::Retransmit) {
+                // RFC 6298 section 5.1; and no earlier than one timeout after the oldest
+                // octet was last sent.
+                if !self.timers.is_set(Timer::Retransmit) || seq == self.snd.una {
                     let due = now + self.rto(config);
                     self.timers.set(Timer::Retransmit, due);
+                }
+                if !is_retransmission {
+                    self.schedule_tail_probe(now, config);
                 }
             }
         }
@@ -210,6 +277,11 @@ impl Tcb {
             },
             is_retransmission,
         }
+    }
+
+    /// How many octets the options of the next segment take.
+    pub(super) fn option_len(&self) -> u32 {
+        self.sack_list().option_len()
     }
 
     /// What an acknowledgment reports of the octets that came ahead of their turn, if the

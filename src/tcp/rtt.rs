@@ -1,12 +1,15 @@
 use core::time::Duration;
 
 use super::config::Config;
+use crate::time::Instant;
 
 /// Round-trip time and retransmission timeout (RFC 6298).
 #[derive(Debug)]
 pub(super) struct Rtt {
     /// SRTT and RTTVAR, once there has been a sample.
     smoothed: Option<(Duration, Duration)>,
+    /// The smallest round-trip time of late, and when it was measured.
+    min: (Duration, Instant),
     /// How often the timeout has been doubled.
     backoff: u8,
     /// Section 5.7: the SYN was lost, so the first timeout for data is 3 s at least.
@@ -14,9 +17,14 @@ pub(super) struct Rtt {
 }
 
 impl Rtt {
+    /// For so long a smallest time counts; then the path may have changed (RFC 8985 section
+    /// 6.2 step 1). Five minutes, as Linux has it.
+    const MIN_LIFETIME: Duration = Duration::from_secs(300);
+
     pub(super) const fn new() -> Rtt {
         Rtt {
             smoothed: None,
+            min: (Duration::ZERO, Instant::ZERO),
             backoff: 0,
             syn_was_lost: false,
         }
@@ -27,17 +35,36 @@ impl Rtt {
         self.smoothed
     }
 
+    /// The smallest round-trip time of late; zero before the first sample.
+    pub(super) fn min(&self) -> Duration {
+        self.min.0
+    }
+
     /// Takes in a measurement of a segment that was not retransmitted (section 3,
-    /// Karn's rule), and ends the backing off.
-    pub(super) fn sample(&mut self, rtt: Duration) {
+    /// Karn's rule), and ends the backing off. Of such measurements `expected` are made in
+    /// a round trip: each counts for less then (RFC 7323 appendix G).
+    pub(super) fn sample(&mut self, now: Instant, rtt: Duration, expected: u32) {
+        let expected = expected.max(1);
         self.smoothed = Some(match self.smoothed {
             // Section 2.2.
             None => (rtt, rtt / 2),
             // Section 2.3: alpha 1/8, beta 1/4, RTTVAR first.
-            Some((srtt, rttvar)) => ((srtt * 7 + rtt) / 8, (rttvar * 3 + srtt.abs_diff(rtt)) / 4),
+            Some((srtt, rttvar)) => (
+                mix(srtt, rtt, expected.saturating_mul(8)),
+                mix(rttvar, srtt.abs_diff(rtt), expected.saturating_mul(4)),
+            ),
         });
+        let (min, measured_at) = self.min;
+        if rtt <= min || min.is_zero() || now - measured_at > Self::MIN_LIFETIME {
+            self.min = (rtt, now);
+        }
         self.backoff = 0;
         self.syn_was_lost = false;
+    }
+
+    /// The timeout was a mistake (RFC 4015 section 3).
+    pub(super) fn end_backoff(&mut self) {
+        self.backoff = 0;
     }
 
     /// The retransmission timeout as it stands.
@@ -64,6 +91,15 @@ impl Rtt {
     }
 }
 
+/// `new` counts for one part in `parts`.
+fn mix(old: Duration, new: Duration, parts: u32) -> Duration {
+    if new < old {
+        old - (old - new) / parts
+    } else {
+        old + (new - old) / parts
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,9 +110,9 @@ mod tests {
         let ms = Duration::from_millis;
         let mut rtt = Rtt::new();
         assert_eq!(rtt.rto(&config), ms(1000)); // 2.1
-        rtt.sample(ms(400)); // 2.2: SRTT 400, RTTVAR 200
+        rtt.sample(Instant::ZERO, ms(400), 1); // 2.2: SRTT 400, RTTVAR 200
         assert_eq!(rtt.rto(&config), ms(1200));
-        rtt.sample(ms(800)); // 2.3: RTTVAR 3/4 * 200 + 1/4 * 400 = 250, SRTT 450
+        rtt.sample(Instant::ZERO, ms(800), 1); // 2.3: RTTVAR 3/4 * 200 + 1/4 * 400 = 250, SRTT 450
         assert_eq!(rtt.rto(&config), ms(1450));
         rtt.back_off(); // 5.5
         assert_eq!(rtt.rto(&config), ms(2900));
@@ -85,7 +121,7 @@ mod tests {
         }
         assert_eq!(rtt.rto(&config), config.max_rto); // 2.5
         for _ in 0..100 {
-            rtt.sample(Duration::ZERO);
+            rtt.sample(Instant::ZERO, Duration::ZERO, 1);
         }
         assert_eq!(rtt.rto(&config), config.min_rto); // 2.4
 

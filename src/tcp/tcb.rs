@@ -2,12 +2,12 @@ use core::time::Duration;
 
 use super::buffer::RingBuffer;
 use super::config::Config;
-use super::congestion::Congestion;
+use super::congestion::{Congestion, Pacer};
 use super::effects::{CloseReason, Effects, ResetReply};
 use super::handshake::Opening;
 use super::info::Tally;
+use super::loss::Flight;
 use super::reassembly::Reassembly;
-use super::recovery::Recovery;
 use super::rtt::Rtt;
 use super::settings::Settings;
 use super::state::State;
@@ -22,8 +22,6 @@ pub(super) struct SendSpace {
     pub(super) una: SeqNumber,
     /// SND.NXT: the number after the highest one ever sent.
     pub(super) nxt: SeqNumber,
-    /// The next number to send: SND.NXT, or behind it while what follows is sent again.
-    pub(super) cursor: SeqNumber,
     /// SND.WND: the window that the peer offers.
     pub(super) wnd: u32,
     /// SND.WL1: SEG.SEQ of the segment that last set the window.
@@ -90,10 +88,13 @@ pub struct Tcb {
     pub(super) receive_buffer: RingBuffer,
     pub(super) reassembly: Reassembly,
     pub(super) rtt: Rtt,
-    /// The number whose acknowledgment ends the running measurement, and its start.
-    pub(super) timing: Option<(SeqNumber, Instant)>,
     pub(super) congestion: Congestion,
-    pub(super) recovery: Recovery,
+    pub(super) pacer: Pacer,
+    pub(super) flight: Flight,
+    /// When text was last sent.
+    pub(super) sent_at: Instant,
+    /// The congestion window was what ended the last sending.
+    pub(super) cwnd_limited: bool,
     pub(super) timers: TimerTable,
     /// How often in a row the oldest octet in flight was sent again, or the window
     /// probed, without an answer.
@@ -111,8 +112,8 @@ pub struct Tcb {
     pub(super) fin_queued: bool,
     /// That FIN was sent.
     pub(super) fin_sent: bool,
-    /// The segment at SND.UNA is lost and goes out next.
-    pub(super) retransmit_first: bool,
+    /// Our SYN goes out next, for the first time or again.
+    pub(super) syn_due: bool,
     /// The window is closed and a probe goes out next.
     pub(super) probe: bool,
     /// A call to send took less than it was given.
@@ -136,7 +137,6 @@ impl Tcb {
             snd: SendSpace {
                 una: iss,
                 nxt: iss,
-                cursor: iss,
                 wnd: 0,
                 wl1: SeqNumber(0),
                 wl2: SeqNumber(0),
@@ -161,9 +161,11 @@ impl Tcb {
             receive_buffer: RingBuffer::default(),
             reassembly: Reassembly::default(),
             rtt: Rtt::new(),
-            timing: None,
-            congestion: Congestion::new(mss.into()),
-            recovery: Recovery::default(),
+            congestion: Congestion::new(config, Tcb::DEFAULT_MSS.min(mss).into()),
+            pacer: Pacer::default(),
+            flight: Flight::new(iss),
+            sent_at: Instant::ZERO,
+            cwnd_limited: false,
             timers: TimerTable::new(),
             retries: 0,
             probes: 0,
@@ -172,7 +174,7 @@ impl Tcb {
             challenges: (Instant::ZERO, 0),
             fin_queued: false,
             fin_sent: false,
-            retransmit_first: false,
+            syn_due: true,
             probe: false,
             send_was_short: false,
             released: false,
@@ -257,7 +259,24 @@ impl Tcb {
     /// window, where it would go unheard (RFC 9293 appendix A.2). SND.NXT lies there
     /// after a probe that was not taken, or when the window has shrunk.
     pub(super) fn bare_seq(&self) -> SeqNumber {
-        self.snd.nxt.min(self.window_start() + self.snd.wnd)
+        self.snd.nxt.min(self.send_edge())
+    }
+
+    /// The right edge of the peer's window: SND.UNA + SND.WND.
+    pub(super) fn send_edge(&self) -> SeqNumber {
+        self.window_start() + self.snd.wnd
+    }
+
+    /// How much of the peer's window nothing was sent into; none where it has shrunk below
+    /// what was (SHLD-15).
+    pub(super) fn usable_window(&self) -> u32 {
+        let (edge, nxt) = (self.send_edge(), self.snd.nxt);
+        if nxt < edge { edge - nxt } else { 0 }
+    }
+
+    /// SRTT; zero before the first measurement.
+    pub(super) fn srtt(&self) -> Duration {
+        self.rtt.smoothed().map_or(Duration::ZERO, |(srtt, _)| srtt)
     }
 
     /// Octets queued that were never sent.

@@ -13,7 +13,11 @@ impl Tcb {
         let mut effects = Effects::default();
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Retransmit => self.on_retransmission_timeout(config, &mut effects),
+                Timer::Retransmit => self.on_retransmission_timeout(now, config, &mut effects),
+                Timer::TailProbe => self.on_tail_probe_timeout(now, config),
+                Timer::Reorder => self.on_reorder_timeout(now),
+                // Sending goes on, which is all that was waited for.
+                Timer::Pace => {}
                 Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
                 Timer::DelayedAck => self.ack_due = AckDue::Now,
                 Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
@@ -23,7 +27,12 @@ impl Tcb {
     }
 
     /// RFC 6298 sections 5.4 to 5.7.
-    pub(super) fn on_retransmission_timeout(&mut self, config: &Config, effects: &mut Effects) {
+    pub(super) fn on_retransmission_timeout(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        effects: &mut Effects,
+    ) {
         let limit = match self.state {
             State::SynSent => config.max_syn_retransmissions,
             State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
@@ -37,16 +46,12 @@ impl Tcb {
         }
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.rtt.note_syn_lost();
+            self.syn_due = true;
         } else {
-            let (mss, flight) = (u32::from(self.snd.mss), self.flight());
-            self.congestion.on_timeout(flight, mss, self.retries > 0);
-            self.recovery.on_timeout(self.snd.nxt);
+            self.begin_timeout_recovery(now);
         }
         self.retries += 1;
         self.rtt.back_off();
-        self.timing = None;
-        self.retransmit_first = false;
-        self.snd.cursor = self.snd.una;
     }
 
     /// RFC 9293 section 3.8.6.1: the connection stays open as long as probes are answered
@@ -66,7 +71,6 @@ impl Tcb {
         }
         self.retries += 1;
         self.probes = self.probes.saturating_add(1);
-        self.snd.cursor = self.snd.una;
         self.probe = true;
         self.set_persist_timer(now, config);
     }

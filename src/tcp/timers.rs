@@ -3,8 +3,15 @@ use crate::time::Instant;
 /// The timers of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
+    /// What was sent last may be lost, and nothing would tell (RFC 8985 section 7.2). Before
+    /// the retransmission timer, which it puts off.
+    TailProbe,
+    /// What was overtaken is lost by now (RFC 8985 section 6.2).
+    Reorder,
     /// The oldest segment in flight is lost (RFC 6298).
     Retransmit,
+    /// The next segment may leave.
+    Pace,
     /// A closed window wants a probe (RFC 9293 section 3.8.6.1).
     Persist,
     /// An acknowledgment has waited long enough (RFC 9293 section 3.8.6.3).
@@ -14,8 +21,11 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 4] = [
+    const ALL: [Timer; 7] = [
+        Timer::TailProbe,
+        Timer::Reorder,
         Timer::Retransmit,
+        Timer::Pace,
         Timer::Persist,
         Timer::DelayedAck,
         Timer::TimeWait,
@@ -48,14 +58,17 @@ impl TimerTable {
         *self = TimerTable::new();
     }
 
+    pub(super) fn due(&self, timer: Timer) -> Instant {
+        self.due[timer as usize]
+    }
+
     pub(super) fn is_set(&self, timer: Timer) -> bool {
         self.due[timer as usize] != Instant::FAR_FUTURE
     }
 
     /// The earliest time at which one is due; the end of time where none is set.
     pub(super) fn next(&self) -> Instant {
-        let [a, b, c, d] = self.due;
-        a.min(b).min(c.min(d))
+        self.due.into_iter().fold(Instant::FAR_FUTURE, Instant::min)
     }
 
     /// A timer that is due at `now`, which is stopped.

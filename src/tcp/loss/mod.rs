@@ -1,0 +1,79 @@
+//! What is in flight, what of it is lost, and how the connection recovers.
+//!
+//! Each octet sent and not acknowledged stands on the [`Scoreboard`] with its fate and the
+//! time it was sent. With selective acknowledgments (RFC 2018) [`Rack`] tells by those times
+//! what is lost (RFC 8985); without, three duplicate acknowledgments do (RFC 6582). A loss
+//! starts an episode of recovery, in which [`Prr`] says how much goes out (RFC 6937), and so
+//! does a retransmission timeout. A probe asks for news where the tail of a transfer may be
+//! lost and nothing else would tell (TLP). An episode that turns out to be a mistake is
+//! undone.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `scoreboard` | the fate of each octet in flight: RFC 6675's scoreboard and pipe |
+//! | `rack` | loss by time: RACK, RFC 8985 section 6 |
+//! | `tail` | probes for a lost tail: TLP, RFC 8985 section 7 |
+//! | `recovery` | episodes of recovery: RFC 6582, RFC 6675 section 5, RFC 6298 section 5 |
+//! | `prr` | how much goes out in one: RFC 6937 |
+//! | `undo` | which of them were mistakes: RFC 3522 (Eifel), RFC 5682 (F-RTO), D-SACK |
+
+mod prr;
+mod rack;
+mod recovery;
+mod scoreboard;
+mod tail;
+mod undo;
+
+use self::prr::Prr;
+use self::rack::Evidence;
+use self::rack::{Arrived, Rack};
+use self::recovery::Episode;
+pub(super) use self::recovery::Report;
+use self::scoreboard::{Fate, Scoreboard};
+use self::tail::TailProbe;
+pub(super) use self::undo::Echo;
+use self::undo::{Frto, Undo};
+use crate::wire::SeqNumber;
+
+/// What is in flight and how it fares.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) board: Scoreboard,
+    pub(super) rack: Rack,
+    pub(super) tail: TailProbe,
+    /// The episode of recovery that goes on, if one does.
+    pub(super) episode: Option<Episode>,
+    /// No fast recovery begins before this is acknowledged (RFC 6582 section 3.2 step 2 and
+    /// section 4, RFC 6675 section 5.1).
+    pub(super) not_before: Option<SeqNumber>,
+    /// Until this is acknowledged the window was reduced for a congestion mark already
+    /// (RFC 3168 section 6.1.2).
+    pub(super) marked_until: Option<SeqNumber>,
+    /// Duplicate acknowledgments in a row from a peer without SACK.
+    pub(super) duplicate_acks: u8,
+    /// How many octets have left the network by what those say.
+    pub(super) gone: u32,
+    /// The next retransmission goes out whatever the congestion window.
+    pub(super) at_once: bool,
+}
+
+impl Flight {
+    pub(super) fn new(iss: SeqNumber) -> Flight {
+        Flight {
+            board: Scoreboard::new(iss),
+            rack: Rack::new(iss),
+            tail: TailProbe::default(),
+            episode: None,
+            not_before: None,
+            marked_until: None,
+            duplicate_acks: 0,
+            gone: 0,
+            at_once: false,
+        }
+    }
+
+    /// Octets in the network, as far as we know (RFC 6675's pipe).
+    pub(super) fn pipe(&self) -> u32 {
+        self.board.in_flight().saturating_sub(self.gone)
+    }
+}

@@ -1,0 +1,572 @@
+//! Episodes of recovery: how one begins, what is sent in it, and how it ends (RFC 6582,
+//! RFC 6675 section 5, RFC 8985 section 6.3).
+
+use super::undo::News;
+use super::{Arrived, Echo, Evidence, Fate, Frto, Prr, Undo};
+use crate::tcp::config::Config;
+use crate::tcp::congestion::{Acked, Cause, CongestionEvent, Controller};
+use crate::tcp::output::Span;
+use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::Timer;
+use crate::time::Instant;
+use crate::wire::{SackBlock, SeqNumber};
+
+/// One episode of recovery.
+#[derive(Debug)]
+pub(in crate::tcp) struct Episode {
+    /// RecoveryPoint: it ends when everything before this is acknowledged.
+    point: SeqNumber,
+    /// When the congestion window was last reduced in it.
+    reduced_at: Instant,
+    undo: Undo,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Fast recovery.
+    Fast {
+        prr: Prr,
+        /// HighRxt: the number after the highest octet that was sent again.
+        highest_again: SeqNumber,
+        /// RescueRxt: the one rescue retransmission has been sent.
+        rescued: bool,
+        /// Without SACK: a partial acknowledgment has been received.
+        partial: bool,
+    },
+    /// What follows a retransmission timeout.
+    Timeout { frto: Frto },
+}
+
+/// What an acknowledgment says of what is in flight.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::tcp) struct Report {
+    /// By how many octets SND.UNA has moved.
+    pub(in crate::tcp) acked: u32,
+    /// Octets sent and not acknowledged before it (FlightSize).
+    pub(in crate::tcp) flight: u32,
+    pub(in crate::tcp) arrived: Arrived,
+    /// Whether it has SACK blocks.
+    pub(in crate::tcp) sacks: bool,
+    /// A D-SACK: what arrived twice (RFC 2883).
+    pub(in crate::tcp) duplicate: Option<SackBlock>,
+    /// Whether it is a duplicate acknowledgment by RFC 5681 section 2.
+    pub(in crate::tcp) is_duplicate: bool,
+}
+
+impl Report {
+    /// A duplicate acknowledgment that reports nothing.
+    pub(in crate::tcp) fn of_duplicate(flight: u32) -> Report {
+        Report {
+            flight,
+            is_duplicate: true,
+            ..Report::default()
+        }
+    }
+}
+
+impl Episode {
+    pub(in crate::tcp) fn is_fast(&self) -> bool {
+        matches!(self.kind, Kind::Fast { .. })
+    }
+}
+
+impl Tcb {
+    /// How many octets the network may hold.
+    pub(in crate::tcp) fn network_window(&self) -> u32 {
+        match &self.flight.episode {
+            Some(Episode {
+                kind: Kind::Fast { prr, .. },
+                ..
+            }) => prr.window(),
+            _ => self.congestion.window(),
+        }
+    }
+
+    /// Marks on the scoreboard what an acknowledgment up to `ack` with `blocks` reports.
+    pub(in crate::tcp) fn mark_arrivals(
+        &mut self,
+        now: Instant,
+        ack: SeqNumber,
+        blocks: &[SackBlock],
+        echo: Echo,
+    ) -> Report {
+        let mut report = Report {
+            acked: ack - self.snd.una,
+            flight: self.flight(),
+            ..Report::default()
+        };
+        let evidence = Evidence {
+            now,
+            min_rtt: self.rtt.min(),
+            is_older: |sent_at| echo.is_older_than(sent_at),
+        };
+        let point = self.flight.episode.as_ref().map(|episode| episode.point);
+        let (board, rack) = (&mut self.flight.board, &mut self.flight.rack);
+        let arrived = &mut report.arrived;
+        let mut tell = |delivered| rack.note_delivered(&delivered, point, &evidence, arrived);
+        if report.acked > 0 {
+            board.acknowledge(ack, &mut tell);
+        }
+        if self.rcv.sack_permitted {
+            report.sacks = !blocks.is_empty();
+            report.duplicate = duplicate(blocks, ack, self.snd.max_wnd);
+            let mss = self.snd.mss.into();
+            let fresh = blocks.iter().skip(usize::from(report.duplicate.is_some()));
+            for block in fresh {
+                // Anything else is absurd, or old (CVE-2020-11912).
+                if ack <= block.left && block.left < block.right && block.right <= self.snd.nxt {
+                    board.sack(block.left, block.right, mss, &mut tell);
+                }
+            }
+        }
+        report
+    }
+
+    /// Draws the conclusions: what is lost, whether an episode begins, ends or was a mistake,
+    /// and how the congestion window goes on. SND.UNA and the scoreboard are up to date.
+    pub(in crate::tcp) fn recover(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        report: &Report,
+        echo: Echo,
+    ) {
+        let una = self.snd.una;
+        self.tally.reordered = self.tally.reordered.wrapping_add(report.arrived.overtaken);
+        if report.duplicate.is_some() {
+            self.flight.rack.note_duplicate(una, self.snd.nxt);
+        }
+        if self.flight.tail.has_repaired(una, report) && self.flight.episode.is_none() {
+            self.reduce(now, report.flight, Cause::Loss, false);
+        }
+        if self.was_mistake(report, echo) {
+            self.undo(now);
+        }
+        self.end_episode();
+
+        let delivered = match self.rcv.sack_permitted {
+            true => {
+                self.detect_losses(now);
+                report.arrived.octets
+            }
+            false => self.count_duplicates(report),
+        };
+        let held = self.flight.not_before.is_some_and(|point| una <= point);
+        if self.flight.board.lost() > 0 && self.flight.episode.is_none() && !held {
+            self.begin_fast_recovery(now, report.flight);
+        }
+        let (pipe, mss) = (self.flight.pipe(), u32::from(self.snd.mss));
+        let lost = self.flight.board.lost();
+        match &mut self.flight.episode {
+            Some(Episode {
+                kind: Kind::Fast { prr, .. },
+                ..
+            }) => {
+                let ssthresh = self.congestion.slow_start_threshold();
+                prr.on_ack(
+                    delivered,
+                    pipe,
+                    ssthresh,
+                    mss,
+                    report.acked > 0 && lost == 0,
+                );
+            }
+            _ if report.acked > 0 => self.grow(now, report),
+            _ => {}
+        }
+        self.rearm(now, config, report.acked > 0);
+    }
+
+    /// RFC 8985 section 6.2 step 5, also when its timer fires.
+    pub(in crate::tcp) fn detect_losses(&mut self, now: Instant) {
+        let times = (self.rtt.min(), self.srtt());
+        let flight = &mut self.flight;
+        let at_once =
+            flight.episode.is_some() || flight.board.is_threshold_met(self.snd.mss.into());
+        let (lost_again, look_again) = flight.rack.detect(now, &mut flight.board, at_once, times);
+        match look_again {
+            Some(due) => self.timers.set(Timer::Reorder, due),
+            None => self.timers.stop(Timer::Reorder),
+        }
+        if let (Some(episode), Some(sent_at)) = (&mut self.flight.episode, lost_again)
+            && episode.is_fast()
+            && episode.reduced_at <= sent_at
+        {
+            // A retransmission was lost: the network is worse than it seemed (RFC 5681
+            // section 4.3).
+            episode.point = self.snd.nxt;
+            episode.reduced_at = now;
+            let flight = self.flight();
+            self.reduce(now, flight, Cause::Loss, true);
+        }
+    }
+
+    /// The timer of what may only have been overtaken has expired.
+    pub(in crate::tcp) fn on_reorder_timeout(&mut self, now: Instant) {
+        self.detect_losses(now);
+        if self.flight.board.lost() > 0 && self.flight.episode.is_none() {
+            let flight = self.flight();
+            self.begin_fast_recovery(now, flight);
+        }
+    }
+
+    /// Losses of a peer without SACK: the third duplicate in a row says that the first segment
+    /// is lost, and a partial acknowledgment that the next one is (RFC 6582 section 3.2).
+    /// Gives how many octets have arrived, by estimate (RFC 6937 section 3).
+    fn count_duplicates(&mut self, report: &Report) -> u32 {
+        const THRESHOLD: u8 = 3;
+
+        let mss = u32::from(self.snd.mss);
+        let flight = &mut self.flight;
+        let fast = flight.episode.as_ref().is_some_and(Episode::is_fast);
+        if report.acked > 0 {
+            let known = flight.gone.min(report.acked.saturating_sub(mss));
+            flight.gone = if fast { flight.gone - known } else { 0 };
+            flight.duplicate_acks = 0;
+            if fast {
+                flight.board.mark_first_lost(mss);
+            }
+            return report.acked - known;
+        }
+        if !report.is_duplicate {
+            return 0;
+        }
+        flight.duplicate_acks = flight.duplicate_acks.saturating_add(1);
+        let most = flight.board.in_flight().saturating_sub(mss);
+        flight.gone = flight.gone.saturating_add(mss).min(most);
+        let held = flight.not_before.is_some_and(|point| self.snd.una <= point);
+        if flight.duplicate_acks == THRESHOLD && flight.episode.is_none() && !held {
+            flight.board.mark_first_lost(mss);
+        }
+        mss
+    }
+
+    fn begin_fast_recovery(&mut self, now: Instant, flight: u32) {
+        // One reduction a window is enough (RFC 3168 section 6.1.2).
+        let una = self.snd.una;
+        if self.flight.marked_until.is_none_or(|point| point <= una) {
+            self.reduce(now, flight, Cause::Loss, false);
+        }
+        let mss = self.snd.mss.into();
+        self.flight.episode = Some(Episode {
+            point: self.snd.nxt,
+            reduced_at: now,
+            undo: Undo::default(),
+            kind: Kind::Fast {
+                prr: Prr::new(flight, self.flight.pipe(), mss),
+                highest_again: una,
+                rescued: false,
+                partial: false,
+            },
+        });
+        self.flight.at_once = true;
+        self.flight.tail.cancel();
+        self.timers.stop(Timer::TailProbe);
+    }
+
+    /// The retransmission timer has expired (RFC 6298 section 5, RFC 8985 section 6.3).
+    pub(in crate::tcp) fn begin_timeout_recovery(&mut self, now: Instant) {
+        let (una, mss) = (self.snd.una, u32::from(self.snd.mss));
+        let times = (self.rtt.min(), self.srtt());
+        let unacknowledged = self.flight();
+        let flight = &mut self.flight;
+        if flight.board.is_reneged() {
+            flight.board.disbelieve();
+        }
+        flight
+            .rack
+            .detect_on_timeout(now, &mut flight.board, mss, times);
+        let before = flight.episode.take();
+        let again = before.as_ref().is_some_and(|episode| !episode.is_fast());
+        let in_recovery = before.is_some();
+        let first = mss.min(unacknowledged);
+        flight.episode = Some(Episode {
+            point: self.snd.nxt,
+            reduced_at: now,
+            undo: Undo::default(),
+            kind: Kind::Timeout {
+                // Not in the midst of another recovery (RFC 5682 section 2.1 step 1).
+                frto: match before {
+                    None => Frto::Waiting(una + first),
+                    Some(_) => Frto::Off,
+                },
+            },
+        });
+        flight.at_once = true;
+        (flight.duplicate_acks, flight.gone) = (0, 0);
+        flight.tail.cancel();
+        self.timers.stop(Timer::TailProbe);
+        self.timers.stop(Timer::Reorder);
+        self.reduce(now, unacknowledged, Cause::Timeout { again }, in_recovery);
+    }
+
+    /// Congestion: the window shrinks; `in_recovery` from an earlier one.
+    fn reduce(&mut self, now: Instant, flight: u32, cause: Cause, in_recovery: bool) {
+        self.congestion.on_congestion(&CongestionEvent {
+            now,
+            in_flight: flight,
+            mss: self.snd.mss.into(),
+            cause,
+            in_recovery,
+        });
+    }
+
+    /// The peer reports a congestion mark (RFC 3168 section 6.1.2): the window shrinks, once
+    /// a window, and not in recovery, where it has shrunk already. Whether it did.
+    pub(in crate::tcp) fn reduce_for_ecn(&mut self, now: Instant) -> bool {
+        let una = self.snd.una;
+        let reduced = self.flight.marked_until.is_some_and(|point| una < point);
+        if reduced || self.flight.episode.is_some() {
+            return false;
+        }
+        self.flight.marked_until = Some(self.snd.nxt);
+        let flight = self.flight();
+        self.reduce(now, flight, Cause::Ecn, false);
+        true
+    }
+
+    /// New data was acknowledged outside of fast recovery.
+    fn grow(&mut self, now: Instant, report: &Report) {
+        self.congestion.on_ack(&Acked {
+            now,
+            acked: report.acked,
+            rtt: report.arrived.measurable.map(|sent_at| now - sent_at),
+            min_rtt: self.rtt.min(),
+            srtt: self.srtt(),
+            una: self.snd.una,
+            nxt: self.snd.nxt,
+            mss: self.snd.mss.into(),
+            cwnd_limited: core::mem::take(&mut self.cwnd_limited),
+        });
+    }
+
+    /// Whether an acknowledgment shows that the episode was a mistake.
+    fn was_mistake(&mut self, report: &Report, echo: Echo) -> bool {
+        let una = self.snd.una;
+        let highest = self.flight.board.highest_sacked();
+        let Some(episode) = &mut self.flight.episode else {
+            return false;
+        };
+        let reported = report
+            .duplicate
+            .is_some_and(|block| episode.undo.note_duplicate(block.right - block.left));
+        let advances = report.acked > 0;
+        let refuted = advances && episode.undo.is_refuted(|at| echo.is_older_than(at));
+        let refuted_by_frto = match &mut episode.kind {
+            Kind::Timeout { frto } => frto.digest(
+                episode.point,
+                News {
+                    una,
+                    advances,
+                    duplicate: report.is_duplicate || report.arrived.octets > 0,
+                    original: report.arrived.original,
+                    beyond: episode.point < highest.max(una),
+                    sack: self.rcv.sack_permitted,
+                },
+            ),
+            Kind::Fast { .. } => false,
+        };
+        reported || refuted || refuted_by_frto
+    }
+
+    fn undo(&mut self, now: Instant) {
+        self.congestion.undo(now);
+        self.flight.board.forgive();
+        self.flight.episode = None;
+        self.flight.at_once = false;
+        self.flight.rack.note_recovered();
+        self.rtt.end_backoff();
+        self.tally.spurious = self.tally.spurious.wrapping_add(1);
+    }
+
+    /// Ends the episode if everything before its point is acknowledged.
+    fn end_episode(&mut self) {
+        let una = self.snd.una;
+        if self.flight.not_before.is_some_and(|point| point < una) {
+            self.flight.not_before = None;
+        }
+        let Some(episode) = self.flight.episode.take_if(|episode| episode.point <= una) else {
+            return;
+        };
+        if !self.rcv.sack_permitted {
+            // Duplicates that what was sent again needlessly still causes start no new one
+            // (RFC 6582 section 3.2 step 2).
+            self.flight.not_before = Some(episode.point);
+            (self.flight.duplicate_acks, self.flight.gone) = (0, 0);
+        }
+        self.flight.at_once = false;
+        self.flight.rack.note_recovered();
+    }
+
+    /// RFC 6298 sections 5.2 and 5.3, and the probe for a lost tail.
+    fn rearm(&mut self, now: Instant, config: &Config, advances: bool) {
+        if !advances {
+            return;
+        }
+        if self.flight() == 0 {
+            self.timers.stop(Timer::Retransmit);
+            self.timers.stop(Timer::TailProbe);
+            self.timers.stop(Timer::Reorder);
+            return;
+        }
+        if self.timers.is_set(Timer::Persist) {
+            return;
+        }
+        let sack = self.rcv.sack_permitted;
+        if let Some(Episode {
+            kind: Kind::Fast { partial, .. },
+            ..
+        }) = &mut self.flight.episode
+            && core::mem::replace(partial, true)
+            && !sack
+        {
+            // Only at the first partial acknowledgment (RFC 6582 section 3.2 step 3).
+            return;
+        }
+        let due = now + self.rto(config);
+        self.timers.set(Timer::Retransmit, due);
+        self.schedule_tail_probe(now, config);
+    }
+
+    /// What was sent before and goes out again now: lost octets first (RFC 6675 section 4,
+    /// NextSeg rule 1).
+    pub(in crate::tcp) fn next_lost(&mut self, mss: u32) -> Option<Span> {
+        if self.flight.board.lost() == 0 || self.asks_with_new_text() {
+            return None;
+        }
+        let (start, end) = self.flight.board.first(Fate::Lost, self.snd.una, mss)?;
+        // Not beyond the peer's window, which may have shrunk (SHLD-16).
+        let edge = self.send_edge();
+        if edge <= start {
+            return None;
+        }
+        let mut end = end.min(edge);
+        if end == self.snd.nxt {
+            // What follows was never sent, and fills the segment.
+            let room = self.unsent().min(mss - (end - start));
+            end += room.min(edge - end);
+        }
+        let fits = self.flight.pipe().saturating_add(end - start) <= self.network_window();
+        if !fits && !self.flight.at_once {
+            self.cwnd_limited = true;
+            return None;
+        }
+        Some(self.span(start, end))
+    }
+
+    /// F-RTO's question goes out first, if there is anything to ask with.
+    fn asks_with_new_text(&mut self) -> bool {
+        let can_ask = self.unsent() > 0 && self.usable_window() > 0;
+        match &mut self.flight.episode {
+            Some(Episode {
+                kind: Kind::Timeout { frto },
+                ..
+            }) if matches!(frto, Frto::Asking(_)) => {
+                if !can_ask && *frto == Frto::Asking(2) {
+                    *frto = Frto::Off;
+                }
+                matches!(frto, Frto::Asking(_))
+            }
+            _ => false,
+        }
+    }
+
+    /// Where there is nothing lost and nothing new to send: a hole that is not deemed lost
+    /// yet, or once in a recovery the end of what was sent (NextSeg rules 3 and 4).
+    pub(in crate::tcp) fn next_in_doubt(&mut self, mss: u32) -> Option<Span> {
+        let edge = self.send_edge();
+        let flight = &mut self.flight;
+        let reordering_seen = flight.rack.reordering_seen();
+        let Some(Episode {
+            kind:
+                Kind::Fast {
+                    prr,
+                    highest_again,
+                    rescued,
+                    ..
+                },
+            ..
+        }) = &mut flight.episode
+        else {
+            return None;
+        };
+        let in_flight = flight.board.in_flight();
+        if !self.rcv.sack_permitted || in_flight == 0 || prr.window() < in_flight + mss {
+            return None;
+        }
+        let below = flight.board.highest_sacked();
+        let hole = flight.board.first(Fate::InFlight, *highest_again, mss);
+        // Where segments overtake each other, patience is better (RFC 8985).
+        let hole = hole.filter(|(_, end)| *end <= below && !reordering_seen);
+        let (start, end) = match hole {
+            Some(hole) => hole,
+            None if *rescued => return None,
+            None => {
+                *rescued = true;
+                flight.board.last_in_flight(mss)?
+            }
+        };
+        // Both transmissions count.
+        prr.spend(end - start);
+        (end <= edge).then(|| self.span(start, end))
+    }
+
+    /// Octets from `start` to `end` went out, again or for the first time.
+    pub(in crate::tcp) fn note_sent(&mut self, now: Instant, start: SeqNumber, end: SeqNumber) {
+        let again = start < self.snd.nxt;
+        if again {
+            let old = end.min(self.snd.nxt);
+            self.flight.board.push_again(start, old, now);
+            self.flight.at_once = false;
+        }
+        if self.snd.nxt < end {
+            self.flight.board.push(end, now);
+        }
+        let Some(episode) = &mut self.flight.episode else {
+            return;
+        };
+        if again {
+            episode.undo.note_sent_again(now, end - start);
+        }
+        match &mut episode.kind {
+            Kind::Fast {
+                prr, highest_again, ..
+            } => {
+                prr.on_sent(end - start);
+                if again {
+                    *highest_again = highest_again.max(end);
+                }
+            }
+            Kind::Timeout {
+                frto: Frto::Asking(left),
+            } if !again => *left = left.saturating_sub(1),
+            Kind::Timeout { .. } => {}
+        }
+    }
+
+    /// How many new segments F-RTO still sends; none where it does not ask.
+    pub(in crate::tcp) fn questions_left(&self) -> Option<u8> {
+        match &self.flight.episode {
+            Some(Episode {
+                kind:
+                    Kind::Timeout {
+                        frto: Frto::Asking(left),
+                    },
+                ..
+            }) => Some(*left),
+            _ => None,
+        }
+    }
+}
+
+/// The first block, if it reports what has arrived twice: octets that are acknowledged, or
+/// that the second block reports too (RFC 2883 section 4).
+fn duplicate(blocks: &[SackBlock], ack: SeqNumber, max_window: u32) -> Option<SackBlock> {
+    let first = blocks.first()?;
+    let old = first.right <= ack && ack - first.left <= max_window;
+    let inside = blocks
+        .get(1)
+        .is_some_and(|next| next.left <= first.left && first.right <= next.right);
+    (first.left < first.right && (old || inside)).then_some(*first)
+}

@@ -1,0 +1,643 @@
+//! What is in flight and how each octet of it fares (RFC 6675 section 4, RFC 8985 section 5).
+
+use std::collections::VecDeque;
+
+use crate::time::Instant;
+use crate::wire::SeqNumber;
+
+/// How sent octets fare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tcp) enum Fate {
+    /// In the network, as far as we know.
+    InFlight,
+    /// Reported received. They stay in the send buffer until they are acknowledged: the
+    /// receiver may discard them yet (RFC 2018 section 8).
+    Sacked,
+    /// Deemed lost and not sent again yet.
+    Lost,
+}
+
+/// Octets that were sent at once and fare alike: one segment, or many.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// The number after the last octet; the run begins where the one before it ends.
+    end: SeqNumber,
+    fate: Fate,
+    /// Whether any of it was sent more than once.
+    again: bool,
+    /// When it was last sent.
+    sent_at: Instant,
+}
+
+/// Octets whose receipt has just become known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tcp) struct Delivered {
+    /// The number of the first one.
+    pub(in crate::tcp) start: SeqNumber,
+    /// The number after the last one.
+    pub(in crate::tcp) end: SeqNumber,
+    /// When they were last sent.
+    pub(in crate::tcp) sent_at: Instant,
+    /// Whether they were sent more than once.
+    pub(in crate::tcp) again: bool,
+}
+
+/// All octets from SND.UNA to SND.NXT, text and FIN, as runs in order.
+///
+/// Their number is bounded, whatever a peer reports and however small the segments are:
+/// runs that were received melt into one, a run of one segment is never split by a report,
+/// and when there are too many, what is sent next joins the last one (CVE-2019-11477,
+/// CVE-2019-11478).
+#[derive(Debug)]
+pub(in crate::tcp) struct Scoreboard {
+    /// SND.UNA.
+    base: SeqNumber,
+    runs: VecDeque<Run>,
+    /// How many octets there are of each fate; the rest is in flight.
+    in_flight: u32,
+    sacked: u32,
+    lost: u32,
+    /// How many runs are known to be received.
+    sacked_runs: u32,
+}
+
+impl Scoreboard {
+    /// No more runs than this.
+    const MAX_RUNS: usize = 1 << 14;
+
+    /// Nothing is in flight; the first octet to be sent is `base`.
+    pub(in crate::tcp) fn new(base: SeqNumber) -> Scoreboard {
+        Scoreboard {
+            base,
+            runs: VecDeque::new(),
+            in_flight: 0,
+            sacked: 0,
+            lost: 0,
+            sacked_runs: 0,
+        }
+    }
+
+    /// Octets in the network: neither received nor lost (the pipe of RFC 6675).
+    pub(in crate::tcp) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Octets known to be received ahead of their turn.
+    pub(in crate::tcp) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
+    /// Octets deemed lost that were not sent again.
+    pub(in crate::tcp) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Whether so much was received beyond a hole that it is taken for lost, if nothing was
+    /// seen to overtake: three runs, or more than two full segments (RFC 6675 section 4,
+    /// IsLost, with DupThresh of 3).
+    pub(in crate::tcp) fn is_threshold_met(&self, mss: u32) -> bool {
+        self.sacked_runs >= 3 || self.sacked > 2 * mss
+    }
+
+    /// The number after the highest octet that is known to be received.
+    pub(in crate::tcp) fn highest_sacked(&self) -> SeqNumber {
+        let is_sacked = |run: &&Run| run.fate == Fate::Sacked;
+        match self.sacked {
+            0 => self.base,
+            _ => self
+                .runs
+                .iter()
+                .rev()
+                .find(is_sacked)
+                .map_or(self.base, |run| run.end),
+        }
+    }
+
+    /// Whether the octet at SND.UNA is reported received, which is absurd: the receiver
+    /// has gone back on its word (RFC 2018 section 8).
+    pub(in crate::tcp) fn is_reneged(&self) -> bool {
+        self.runs
+            .front()
+            .is_some_and(|run| run.fate == Fate::Sacked)
+    }
+
+    /// Octets up to `end` were sent for the first time.
+    pub(in crate::tcp) fn push(&mut self, end: SeqNumber, now: Instant) {
+        let start = self.end();
+        let full = self.runs.len() >= Self::MAX_RUNS;
+        match self.runs.back_mut() {
+            Some(last) if full && last.fate == Fate::InFlight => {
+                (last.end, last.sent_at) = (end, now);
+            }
+            _ => self.runs.push_back(Run {
+                end,
+                fate: Fate::InFlight,
+                again: false,
+                sent_at: now,
+            }),
+        }
+        self.in_flight += end - start;
+    }
+
+    /// Octets from `start` to `end` were sent again.
+    pub(in crate::tcp) fn push_again(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
+        let Some(first) = self.split_at(start) else {
+            return;
+        };
+        let last = self.split_at(end).unwrap_or(self.runs.len());
+        // Its parts become one run, which takes the place of the first.
+        let mut from = start;
+        for place in first..last {
+            let run = self.runs[place];
+            self.count(run.fate, run.end - from, false);
+            from = run.end;
+        }
+        if first < last {
+            self.runs.drain(first + 1..last);
+            self.runs[first] = Run {
+                end,
+                fate: Fate::InFlight,
+                again: true,
+                sent_at: now,
+            };
+            self.count(Fate::InFlight, end - start, true);
+        }
+    }
+
+    /// Everything before `una` was acknowledged; `tell` hears what was not known before, in
+    /// the order of sequence numbers.
+    pub(in crate::tcp) fn acknowledge(&mut self, una: SeqNumber, mut tell: impl FnMut(Delivered)) {
+        while self.base < una
+            && let Some(run) = self.runs.front().copied()
+        {
+            let start = self.base;
+            let end = run.end.min(una);
+            self.base = end;
+            let whole = end == run.end;
+            if whole {
+                self.runs.pop_front();
+            }
+            self.count_part(run.fate, end - start, whole);
+            if run.fate != Fate::Sacked {
+                tell(Delivered {
+                    start,
+                    end,
+                    sent_at: run.sent_at,
+                    again: run.again,
+                });
+            }
+        }
+        self.base = self.base.max(una);
+    }
+
+    /// The octets from `left` to `right` are reported received; `tell` hears what was not
+    /// known before. Of a single segment all or nothing counts; one that was sent as
+    /// several of `mss` octets is split where they were.
+    pub(in crate::tcp) fn sack(
+        &mut self,
+        left: SeqNumber,
+        right: SeqNumber,
+        mss: u32,
+        mut tell: impl FnMut(Delivered),
+    ) {
+        let (left, right) = (left.max(self.base), right.min(self.end()));
+        let mut place = self.runs.partition_point(|run| run.end <= left);
+        while place < self.runs.len() {
+            let (start, run) = (self.start_of(place), self.runs[place]);
+            if right <= start {
+                break;
+            }
+            if run.fate == Fate::Sacked {
+                place += 1;
+                continue;
+            }
+            let part = self.whole_segments(start, run.end, left, right, mss);
+            let Some((from, to)) = part else {
+                place += 1;
+                continue;
+            };
+            // Both lie in this run or at its ends.
+            let first = self.split_at(from).unwrap_or(place);
+            self.split_at(to);
+            let run = self.runs[first];
+            self.runs[first].fate = Fate::Sacked;
+            self.count(run.fate, to - from, false);
+            self.count(Fate::Sacked, to - from, true);
+            tell(Delivered {
+                start: from,
+                end: to,
+                sent_at: run.sent_at,
+                again: run.again,
+            });
+            place = self.melt(first) + 1;
+        }
+    }
+
+    /// Of `start..end`, sent as segments of `mss`, those that lie between `left` and `right`.
+    fn whole_segments(
+        &self,
+        start: SeqNumber,
+        end: SeqNumber,
+        left: SeqNumber,
+        right: SeqNumber,
+        mss: u32,
+    ) -> Option<(SeqNumber, SeqNumber)> {
+        if left <= start && end <= right {
+            return Some((start, end));
+        }
+        let mss = mss.max(1);
+        if end - start <= mss || self.runs.len() >= Self::MAX_RUNS {
+            return None;
+        }
+        let from = match left <= start {
+            true => start,
+            false => start + (left - start).next_multiple_of(mss),
+        };
+        let to = match end <= right {
+            true => end,
+            false => start + (right - start) / mss * mss,
+        };
+        (from < to).then_some((from, to))
+    }
+
+    /// What was received at `place` becomes one with what was received beside it; gives its
+    /// new place.
+    fn melt(&mut self, mut place: usize) -> usize {
+        let is_sacked = |runs: &VecDeque<Run>, at| {
+            runs.get(at)
+                .is_some_and(|run: &Run| run.fate == Fate::Sacked)
+        };
+        if is_sacked(&self.runs, place + 1) {
+            self.runs.remove(place);
+            self.sacked_runs -= 1;
+        }
+        if place > 0 && is_sacked(&self.runs, place - 1) {
+            self.runs.remove(place - 1);
+            self.sacked_runs -= 1;
+            place -= 1;
+        }
+        place
+    }
+
+    /// Takes for lost what is in flight and of which `is_lost` says so, by the number after
+    /// its end, and when it was last sent. Gives when the last of those was sent that had been
+    /// sent before.
+    pub(in crate::tcp) fn mark_lost(
+        &mut self,
+        mut is_lost: impl FnMut(SeqNumber, Instant) -> bool,
+    ) -> Option<Instant> {
+        let mut start = self.base;
+        let mut again = None;
+        for run in &mut self.runs {
+            if run.fate == Fate::InFlight && is_lost(run.end, run.sent_at) {
+                run.fate = Fate::Lost;
+                if run.again {
+                    again = again.max(Some(run.sent_at));
+                }
+                self.in_flight -= run.end - start;
+                self.lost += run.end - start;
+            }
+            start = run.end;
+        }
+        again
+    }
+
+    /// Takes the first `len` octets for lost, which is all that duplicate acknowledgments
+    /// tell of a receiver without SACK (RFC 6582).
+    pub(in crate::tcp) fn mark_first_lost(&mut self, len: u32) {
+        let end = self.base + len;
+        let place = self.runs.partition_point(|run| run.end <= end);
+        if self
+            .runs
+            .get(place)
+            .is_some_and(|run| run.fate == Fate::InFlight)
+        {
+            self.split_at(end);
+        }
+        self.mark_lost(|run_end, _| run_end <= end);
+    }
+
+    /// Takes nothing for lost any more: it was a mistake.
+    pub(in crate::tcp) fn forgive(&mut self) {
+        for run in &mut self.runs {
+            if run.fate == Fate::Lost {
+                run.fate = Fate::InFlight;
+            }
+        }
+        self.in_flight += self.lost;
+        self.lost = 0;
+    }
+
+    /// Believes no report any more: what was received is lost again.
+    pub(in crate::tcp) fn disbelieve(&mut self) {
+        for run in &mut self.runs {
+            if run.fate == Fate::Sacked {
+                run.fate = Fate::Lost;
+            }
+        }
+        self.lost += self.sacked;
+        (self.sacked, self.sacked_runs) = (0, 0);
+    }
+
+    /// The first octets of the given fate that follow each other from `from` on, up to
+    /// `limit` of them.
+    pub(in crate::tcp) fn first(
+        &self,
+        fate: Fate,
+        from: SeqNumber,
+        limit: u32,
+    ) -> Option<(SeqNumber, SeqNumber)> {
+        let mut place = self.runs.partition_point(|run| run.end <= from);
+        while self.runs.get(place)?.fate != fate {
+            place += 1;
+        }
+        let start = self.start_of(place).max(from);
+        let mut end = start;
+        while let Some(run) = self.runs.get(place)
+            && run.fate == fate
+            && end - start < limit
+        {
+            end = run.end;
+            place += 1;
+        }
+        Some((start, end.min(start + limit)))
+    }
+
+    /// The last run of octets in flight, or of it the last `limit`.
+    pub(in crate::tcp) fn last_in_flight(&self, limit: u32) -> Option<(SeqNumber, SeqNumber)> {
+        let in_flight = |run: &Run| run.fate == Fate::InFlight;
+        let place = self.runs.iter().rposition(in_flight)?;
+        let (start, end) = (self.start_of(place), self.runs[place].end);
+        Some((end - (end - start).min(limit), end))
+    }
+
+    /// When the first octets that are in flight or lost were last sent.
+    pub(in crate::tcp) fn first_sent_at(&self) -> Option<Instant> {
+        self.runs.front().map(|run| run.sent_at)
+    }
+
+    /// Gives storage back where nothing is in flight.
+    pub(in crate::tcp) fn release(&mut self) {
+        if self.runs.is_empty() {
+            self.runs = VecDeque::new();
+        }
+    }
+
+    /// SND.NXT.
+    fn end(&self) -> SeqNumber {
+        self.runs.back().map_or(self.base, |run| run.end)
+    }
+
+    fn start_of(&self, place: usize) -> SeqNumber {
+        match place.checked_sub(1) {
+            Some(before) => self.runs[before].end,
+            None => self.base,
+        }
+    }
+
+    /// Sees to it that a run begins at `number` and gives its place; none beyond the end.
+    fn split_at(&mut self, number: SeqNumber) -> Option<usize> {
+        let place = self.runs.partition_point(|run| run.end <= number);
+        let run = *self.runs.get(place)?;
+        if number <= self.start_of(place) {
+            return Some(place);
+        }
+        self.runs.insert(place, Run { end: number, ..run });
+        self.sacked_runs += u32::from(run.fate == Fate::Sacked);
+        Some(place + 1)
+    }
+
+    /// Counts a whole run in or out.
+    fn count(&mut self, fate: Fate, octets: u32, comes: bool) {
+        if comes {
+            *self.octets_mut(fate) += octets;
+            self.sacked_runs += u32::from(fate == Fate::Sacked);
+        } else {
+            self.count_part(fate, octets, true);
+        }
+    }
+
+    /// Counts a run out, or some octets of it.
+    fn count_part(&mut self, fate: Fate, octets: u32, whole: bool) {
+        *self.octets_mut(fate) -= octets;
+        self.sacked_runs -= u32::from(fate == Fate::Sacked && whole);
+    }
+
+    fn octets_mut(&mut self, fate: Fate) -> &mut u32 {
+        match fate {
+            Fate::InFlight => &mut self.in_flight,
+            Fate::Sacked => &mut self.sacked,
+            Fate::Lost => &mut self.lost,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One octet of the naive model.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Octet {
+        fate: Fate,
+        again: bool,
+        sent_at: Instant,
+        /// The segment to which it belongs.
+        segment: usize,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Send(u32),
+        Again(u32, u32),
+        Ack(u32),
+        Sack(u32, u32),
+        LoseBefore(u64),
+        LoseFirst(u32),
+        Forgive,
+        Disbelieve,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (1..30u32).prop_map(Step::Send),
+            2 => (0..100u32, 1..30u32).prop_map(|(at, len)| Step::Again(at, len)),
+            3 => (0..40u32).prop_map(Step::Ack),
+            4 => (0..100u32, 1..60u32).prop_map(|(at, len)| Step::Sack(at, len)),
+            1 => (0..60u64).prop_map(Step::LoseBefore),
+            1 => (1..20u32).prop_map(Step::LoseFirst),
+            1 => Just(Step::Forgive),
+            1 => Just(Step::Disbelieve),
+        ];
+        proptest::collection::vec(step, 1..80)
+    }
+
+    proptest! {
+        /// Against an array of octets, from starts that include the wrap.
+        #[test]
+        fn agrees_with_an_array_of_octets(
+            start in prop_oneof![any::<u32>(), Just(0xffff_ffc0), Just(0x7fff_ffc0)],
+            steps in steps(),
+        ) {
+            let mut base = SeqNumber(start);
+            let mut board = Scoreboard::new(base);
+            let mut model: VecDeque<Octet> = VecDeque::new();
+            let mut segments = 0;
+            for (n, step) in steps.into_iter().enumerate() {
+                let now = Instant::from_millis(n as u64);
+                let len = model.len() as u32;
+                match step {
+                    Step::Send(count) => {
+                        board.push(base + len + count, now);
+                        segments += 1;
+                        let octet = Octet {
+                            fate: Fate::InFlight, again: false, sent_at: now, segment: segments,
+                        };
+                        model.extend(std::iter::repeat_n(octet, count as usize));
+                    }
+                    Step::Again(at, count) if at < len => {
+                        let to = (at + count).min(len);
+                        board.push_again(base + at, base + to, now);
+                        segments += 1;
+                        for octet in model.range_mut(at as usize..to as usize) {
+                            *octet = Octet {
+                                fate: Fate::InFlight, again: true, sent_at: now, segment: segments,
+                            };
+                        }
+                    }
+                    Step::Ack(count) => {
+                        let count = count.min(len);
+                        let mut told = 0;
+                        board.acknowledge(base + count, |delivered| told += delivered.end - delivered.start);
+                        let fresh = model.drain(..count as usize).filter(|o| o.fate != Fate::Sacked);
+                        prop_assert_eq!(fresh.count() as u32, told);
+                        base += count;
+                    }
+                    Step::Sack(at, count) => {
+                        let (from, to) = (at.min(len), (at + count).min(len));
+                        let mut told = Vec::new();
+                        // No segment is larger: each counts as a whole.
+                        board.sack(base + from, base + to, 1 << 20, |delivered| told.push(delivered));
+                        for delivered in told {
+                            let range = (delivered.start - base) as usize..(delivered.end - base) as usize;
+                            let whole = model[range.start];
+                            for octet in model.range_mut(range) {
+                                prop_assert_ne!(octet.fate, Fate::Sacked);
+                                prop_assert_eq!((octet.sent_at, octet.again), (whole.sent_at, whole.again));
+                                octet.fate = Fate::Sacked;
+                            }
+                        }
+                        // What was reported and is not marked is part of a run that was not
+                        // reported as a whole.
+                        for n in from..to {
+                            let octet = model[n as usize];
+                            if octet.fate != Fate::Sacked {
+                                let peers = model.iter().enumerate().filter(|(_, o)| {
+                                    o.segment == octet.segment && o.fate == octet.fate
+                                });
+                                let outside = peers.map(|(n, _)| n as u32).any(|n| n < from || n >= to);
+                                prop_assert!(outside);
+                            }
+                        }
+                    }
+                    Step::LoseBefore(ms) => {
+                        let limit = Instant::from_millis(ms);
+                        board.mark_lost(|_, sent_at| sent_at < limit);
+                        for octet in &mut model {
+                            if octet.fate == Fate::InFlight && octet.sent_at < limit {
+                                octet.fate = Fate::Lost;
+                            }
+                        }
+                    }
+                    Step::LoseFirst(count) => {
+                        board.mark_first_lost(count.min(len));
+                        for octet in model.iter_mut().take(count as usize) {
+                            if octet.fate == Fate::InFlight {
+                                octet.fate = Fate::Lost;
+                            }
+                        }
+                    }
+                    Step::Forgive => {
+                        board.forgive();
+                        for octet in &mut model {
+                            if octet.fate == Fate::Lost {
+                                octet.fate = Fate::InFlight;
+                            }
+                        }
+                    }
+                    Step::Disbelieve => {
+                        let sacked = board.sacked();
+                        let lost = board.lost();
+                        board.disbelieve();
+                        prop_assert_eq!((board.lost(), board.sacked()), (lost + sacked, 0));
+                        // What has melted has forgotten when it was sent: all of it goes again.
+                        if len > 0 {
+                            board.push_again(base, base + len, now);
+                        }
+                        segments += 1;
+                        model.iter_mut().for_each(|octet| *octet = Octet {
+                            fate: Fate::InFlight, again: true, sent_at: now, segment: segments,
+                        });
+                    }
+                    Step::Again(..) => {}
+                }
+                let count = |fate| model.iter().filter(|octet| octet.fate == fate).count() as u32;
+                prop_assert_eq!(board.in_flight(), count(Fate::InFlight));
+                prop_assert_eq!(board.sacked(), count(Fate::Sacked));
+                prop_assert_eq!(board.lost(), count(Fate::Lost));
+                prop_assert_eq!(board.end(), base + model.len() as u32);
+                let fates: Vec<_> = model.iter().map(|octet| octet.fate).collect();
+                let sacked_runs = fates.chunk_by(|a, b| a == b).filter(|run| run[0] == Fate::Sacked);
+                prop_assert_eq!(board.sacked_runs as usize, sacked_runs.count());
+                let first_lost = fates.iter().position(|fate| *fate == Fate::Lost);
+                let found = board.first(Fate::Lost, base, 7);
+                prop_assert_eq!(found.map(|(from, _)| (from - base) as usize), first_lost);
+                let highest = fates.iter().rposition(|fate| *fate == Fate::Sacked);
+                let highest = highest.map_or(base, |n| base + n as u32 + 1);
+                prop_assert_eq!(board.highest_sacked(), highest);
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_of_many_segments_is_split_only_between_them() {
+        let mut board = Scoreboard::new(SeqNumber(0));
+        board.push(SeqNumber(10_500), Instant::ZERO);
+        let mut told = Vec::new();
+        let mut sack = |left, right| {
+            board.sack(SeqNumber(left), SeqNumber(right), 1000, |delivered| {
+                told.push((delivered.start.0, delivered.end.0));
+            });
+        };
+        sack(1, 999);
+        sack(2500, 4500);
+        sack(9000, 10_500);
+        sack(0, 10_500);
+        assert_eq!(
+            told,
+            [(3000, 4000), (9000, 10_500), (0, 3000), (4000, 9000)]
+        );
+        assert_eq!((board.sacked(), board.sacked_runs), (10_500, 1));
+        assert!(board.is_reneged());
+    }
+
+    #[test]
+    fn tiny_segments_and_reports_keep_it_bounded() {
+        let mut board = Scoreboard::new(SeqNumber(0));
+        let count = 2 * Scoreboard::MAX_RUNS as u32;
+        for n in 0..count {
+            board.push(SeqNumber(n + 1), Instant::ZERO);
+        }
+        assert_eq!(board.runs.len(), Scoreboard::MAX_RUNS);
+        assert_eq!(board.in_flight(), count);
+        for n in (0..count).step_by(2) {
+            board.sack(SeqNumber(n), SeqNumber(n + 1), 1, |_| {});
+        }
+        assert!(board.runs.len() <= Scoreboard::MAX_RUNS);
+        board.acknowledge(SeqNumber(count), |_| {});
+        assert_eq!((board.in_flight(), board.sacked()), (0, 0));
+        assert_eq!(board.sacked_runs, 0);
+    }
+}

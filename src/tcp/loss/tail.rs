@@ -1,0 +1,106 @@
+//! A probe for a tail that may be lost: nothing follows it that could tell (TLP, RFC 8985
+//! section 7).
+
+use core::time::Duration;
+
+use super::recovery::Report;
+use crate::tcp::config::Config;
+use crate::tcp::output::Span;
+use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::Timer;
+use crate::time::Instant;
+use crate::wire::SeqNumber;
+
+/// The probe that is out, or may be sent.
+#[derive(Debug, Default)]
+pub(in crate::tcp) struct TailProbe {
+    /// TLP.end_seq and TLP.is_retrans: the number after the probe in flight, and whether it
+    /// carries what was sent before.
+    out: Option<(SeqNumber, bool)>,
+    /// No round-trip time was measured since the last one (section 7.3, condition 2).
+    stale: bool,
+    /// It goes out next.
+    due: bool,
+}
+
+impl TailProbe {
+    /// Section 7.1: recovery begins, which has means of its own.
+    pub(super) fn cancel(&mut self) {
+        (self.out, self.due) = (None, false);
+    }
+
+    pub(in crate::tcp) fn note_measurement(&mut self) {
+        self.stale = false;
+    }
+
+    /// Section 7.4.2: whether an acknowledgment shows that the probe has repaired a loss,
+    /// which would else go unnoticed.
+    pub(super) fn has_repaired(&mut self, una: SeqNumber, report: &Report) -> bool {
+        let Some((end, again)) = self.out.filter(|(end, _)| *end <= una) else {
+            return false;
+        };
+        let needless = report.duplicate.is_some_and(|block| block.right == end)
+            || (report.is_duplicate && !report.sacks);
+        let over = !again || needless || end < una;
+        if over {
+            self.out = None;
+        }
+        over && again && !needless
+    }
+}
+
+impl Tcb {
+    /// Section 7.2: new octets went out or were acknowledged. If nothing comes back for two
+    /// round trips, a probe asks why.
+    pub(in crate::tcp) fn schedule_tail_probe(&mut self, now: Instant, config: &Config) {
+        let flight = &self.flight;
+        let applies = self.rcv.sack_permitted
+            && flight.board.in_flight() > 0
+            && flight.board.sacked() == 0
+            && flight.episode.is_none()
+            && flight.tail.out.is_none()
+            && !flight.tail.stale;
+        if !applies {
+            self.timers.stop(Timer::TailProbe);
+            return;
+        }
+        let one_segment = flight.board.in_flight() <= u32::from(self.snd.mss);
+        let timeout = match self.rtt.smoothed() {
+            Some((srtt, _)) if one_segment => srtt * 2 + config.max_ack_delay,
+            Some((srtt, _)) => srtt * 2,
+            None => Duration::from_secs(1),
+        };
+        let due = now + timeout.max(config.min_tail_probe);
+        let due = due.min(self.timers.due(Timer::Retransmit));
+        self.timers.set(Timer::TailProbe, due);
+    }
+
+    /// Section 7.3: sends it, if it may, and either way the retransmission timer starts anew.
+    pub(in crate::tcp) fn on_tail_probe_timeout(&mut self, now: Instant, config: &Config) {
+        let flight = &mut self.flight;
+        if flight.board.in_flight() == 0 || flight.episode.is_some() {
+            return;
+        }
+        flight.tail.due = flight.tail.out.is_none() && !flight.tail.stale;
+        let due = now + self.rto(config);
+        self.timers.set(Timer::Retransmit, due);
+    }
+
+    /// The probe, if it is due: new text where there is some and the peer's window allows, or
+    /// else the last that was sent.
+    pub(in crate::tcp) fn next_tail_probe(&mut self, mss: u32) -> Option<Span> {
+        if !core::mem::take(&mut self.flight.tail.due) {
+            return None;
+        }
+        let new = self.unsent().min(mss).min(self.usable_window());
+        let again = new == 0;
+        let (start, end) = match again {
+            false => (self.snd.nxt, self.snd.nxt + new),
+            true => self.flight.board.last_in_flight(mss)?,
+        };
+        self.flight.tail.out = Some((end.max(self.snd.nxt), again));
+        self.flight.tail.stale = true;
+        self.tally.tail_probes += 1;
+        Some(self.span(start, end))
+    }
+}
