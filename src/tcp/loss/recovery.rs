@@ -528,6 +528,11 @@ impl Tcb {
         };
         if again {
             episode.undo.note_sent_again(now, end - start);
+            let count = match episode.kind {
+                Kind::Fast { .. } => &mut self.tally.fast_retransmissions,
+                Kind::Timeout { .. } => &mut self.tally.timeout_retransmissions,
+            };
+            *count = count.wrapping_add(1);
         }
         match &mut episode.kind {
             Kind::Fast {
