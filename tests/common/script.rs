@@ -70,6 +70,18 @@ pub struct Script {
     next_read: u32,
 }
 
+/// One of several connections of a script.
+#[derive(Clone, Copy, Debug)]
+pub struct Talk {
+    irs: SeqNumber,
+    iss: Option<SeqNumber>,
+    first_ts: Option<u32>,
+    us: SocketAddrV4,
+    peer: SocketAddrV4,
+    next_send: u32,
+    next_read: u32,
+}
+
 impl Script {
     pub fn new() -> Script {
         Script::with(|_| {})
@@ -145,6 +157,28 @@ impl Script {
     pub fn turn_to(&mut self, port: u16) {
         self.peer.set_port(port);
         self.forget();
+    }
+
+    /// What the script knows of its connection, to come back to it.
+    pub fn talk(&self) -> Talk {
+        Talk {
+            irs: self.irs,
+            iss: self.iss,
+            first_ts: self.first_ts,
+            us: self.us,
+            peer: self.peer,
+            next_send: self.next_send,
+            next_read: self.next_read,
+        }
+    }
+
+    /// Goes on with another connection, and gives back the one it leaves.
+    pub fn switch_to(&mut self, other: Talk) -> Talk {
+        let left = self.talk();
+        (self.irs, self.iss, self.first_ts) = (other.irs, other.iss, other.first_ts);
+        (self.us, self.peer) = (other.us, other.peer);
+        (self.next_send, self.next_read) = (other.next_send, other.next_read);
+        left
     }
 
     /// What is known of a connection is forgotten: another follows.

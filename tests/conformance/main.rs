@@ -20,6 +20,7 @@ mod states;
 mod suite;
 
 mod ack;
+mod attacks;
 mod closing;
 mod handshake;
 mod header;
@@ -58,6 +59,7 @@ fn suite() -> Vec<Test> {
         open::tests(),
         order::tests(),
         rfc5961::tests(),
+        attacks::tests(),
     ]
     .into_iter()
     .flatten()

@@ -38,8 +38,13 @@ impl Reached {
         Reached::with(start, state, |_| {})
     }
 
+    /// The same with the host's configuration changed.
     pub fn with(start: Start, state: State, change: impl Fn(&mut Config)) -> Reached {
-        let mut s = start.script_with(change);
+        Reached::on(start.script_with(change), state)
+    }
+
+    /// The same on a host that has other connections.
+    pub fn on(mut s: Script, state: State) -> Reached {
         let (mut id, mut next, mut una, mut nxt) = (None, 1, 1, 1);
         match state {
             State::Closed | State::Listen => {}
