@@ -3,4 +3,5 @@
 // Each test target uses a part of it.
 #![allow(dead_code)]
 
+pub mod packets;
 pub mod script;

@@ -1,0 +1,700 @@
+//! Inputs that brought other stacks down, thrown at a connection in each of five states while
+//! another one must stay unharmed.
+
+use std::net::Ipv4Addr;
+
+use zerotcp::stack::{ConnectionId, Listen, Quad};
+use zerotcp::tcp::State;
+use zerotcp::wire::{Icmpv4Type, Ipv4Packet, TcpPacket};
+
+use crate::common::packets::{self, fragment, raw_fragment, seal, seal_ip, set_u16};
+use crate::common::script::{PEER, ROUTER, Script, Talk, US, octets};
+use crate::states::Reached;
+use crate::{Start, tests};
+
+tests! {
+    "attack-01" => an_option_of_length_zero_or_one,
+    "attack-02" => an_option_that_ends_past_the_header,
+    "attack-03" => an_mss_of_next_to_nothing,
+    "attack-04" => a_data_offset_that_cannot_be,
+    "attack-04" => a_segment_shorter_than_its_header,
+    "attack-05" => a_total_length_below_the_headers,
+    "attack-06" => a_total_length_above_what_was_received,
+    "attack-07" => a_header_length_below_five,
+    "attack-07" => ip_options_that_make_no_sense,
+    "attack-08" => source_routes_lead_no_answer_astray,
+    "attack-09" => an_urgent_pointer_of_zero,
+    "attack-10" => an_urgent_pointer_far_ahead,
+    "attack-11" => urgent_pointers_to_and_fro,
+    "attack-12" => options_at_random,
+    "attack-13" => sack_blocks_of_nothing,
+    "attack-15" => tiny_segments_out_of_order,
+    "attack-16" => fragments_that_never_fit,
+    "attack-17" => fragments_that_overlap,
+    "attack-18" => fragments_past_the_end,
+    "attack-19" => from_ourselves_and_from_nobody,
+    "attack-20" => a_flood_of_syns,
+    "attack-22" => blind_segments_within_the_window,
+    "attack-24" => forged_icmp,
+    "attack-garbage" => garbage_with_right_checksums,
+    "attack-flags" => every_set_of_flags,
+    "attack-fin" => a_fin_out_of_nowhere,
+    "attack-syn-data" => text_on_a_syn,
+}
+
+const STATES: [State; 5] = [
+    State::Listen,
+    State::SynReceived,
+    State::Established,
+    State::FinWait1,
+    State::TimeWait,
+];
+
+/// A connection of another peer's, on another port.
+struct Bystander {
+    talk: Talk,
+    id: ConnectionId,
+    /// The next number of either side.
+    next: u32,
+}
+
+impl Bystander {
+    const PORT: u16 = 99;
+
+    fn new(start: Start) -> (Bystander, Script) {
+        let mut s = start.script();
+        let victim = s.talk();
+        let listener = s.listener;
+        s.listener = s.stack.listen(Listen::port(Self::PORT)).unwrap();
+        s.us.set_port(Self::PORT);
+        s.peer.set_ip(Ipv4Addr::new(192, 168, 0, 77));
+        let (mut s, id) = s.establish(65535);
+        s.listener = listener;
+        let talk = s.switch_to(victim);
+        (Bystander { talk, id, next: 1 }, s)
+    }
+
+    /// It sends and receives as if nothing had happened.
+    fn check(&mut self, r: &mut Reached) {
+        let s = &mut r.s;
+        let victim = s.switch_to(self.talk);
+        let (first, end) = (self.next, self.next + 10);
+        assert_eq!(s.state(), State::Established, "the bystander");
+        s.send(self.id, 10);
+        let sent = Bystander::segments(s);
+        assert_eq!(sent, [(octets(first, 10), first)]);
+        s.inject(&format!("P. {first}:{end} ack {end}"));
+        s.read(self.id, 10);
+        s.pass(50);
+        assert_eq!(Bystander::segments(s), [(vec![], end)]);
+        self.next = end;
+        self.talk = s.switch_to(victim);
+    }
+
+    /// What goes out to it, text and acknowledgment; what goes to others is not looked at.
+    fn segments(s: &mut Script) -> Vec<(Vec<u8>, u32)> {
+        let mut segments = Vec::new();
+        while let Some(packet) = s.next_packet() {
+            let packet = TcpPacket::parse(&packet).expect("what we send is sound");
+            if Quad::of(&packet).reversed() == s.quad() {
+                segments.push((packet.tcp.payload().to_vec(), packet.tcp.ack() - s.irs));
+            }
+        }
+        segments
+    }
+}
+
+/// Throws what `packets` makes at a connection in each state, and looks for `after`: the state
+/// it has to be in then.
+#[track_caller]
+fn throw(start: Start, packets: impl Fn(&Reached) -> Vec<Vec<u8>>, after: impl Fn(State) -> State) {
+    for state in STATES {
+        let (mut bystander, s) = Bystander::new(start);
+        let mut r = Reached::on(s, state);
+        for packet in packets(&r) {
+            r.s.raw(&packet);
+            answers(&mut r);
+        }
+        let now = match r.s.state() {
+            State::Closed => State::Listen,
+            state => state,
+        };
+        assert_eq!(now, after(state), "thrown at {state}");
+        let count = usize::from(now != State::Listen) + 1;
+        assert!(r.s.stack.connection_count() <= count);
+        if let Some(id) = r.id {
+            let info = r.s.stack.info(id).unwrap();
+            assert!(info.unread <= 1 << 20, "{}", info.unread);
+        }
+        bystander.check(&mut r);
+    }
+}
+
+/// What goes out is sound, has no IP options and goes to somebody who has sent something.
+fn answers(r: &mut Reached) -> usize {
+    let mut count = 0;
+    while let Some(packet) = r.s.next_packet() {
+        let ip = Ipv4Packet::parse(&packet).expect("what we send is sound");
+        assert_eq!(ip.ihl(), 5);
+        assert_eq!(ip.src(), *US.ip());
+        assert!([*PEER.ip(), ROUTER].contains(&ip.dst()), "to {}", ip.dst());
+        count += 1;
+    }
+    count
+}
+
+/// After a segment that is as it should be, with five octets of text: a SYN for LISTEN.
+fn taken(state: State) -> State {
+    match state {
+        State::Listen => State::SynReceived,
+        State::SynReceived => State::Established,
+        state => state,
+    }
+}
+
+/// After what is dropped.
+fn same(state: State) -> State {
+    state
+}
+
+/// A segment that is as it should be, but for its options.
+fn segment(r: &Reached, options: &str) -> Vec<u8> {
+    r.s.segment(&if r.id.is_none() && r.nxt == r.una {
+        format!("S 0 win 10000 {options}")
+    } else {
+        let text = format!("{}:{} ack {} win 10000", r.next, r.next + 5, r.una.max(1));
+        format!("P. {text} {options}")
+    })
+}
+
+/// The same with a change, checksums made right again.
+fn tweaked(r: &Reached, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut packet = segment(r, "");
+    change(&mut packet);
+    seal(&mut packet);
+    packet
+}
+
+/// Numbers without a pattern.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+}
+
+fn an_option_of_length_zero_or_one(start: Start) {
+    for kind in [2, 3, 4, 5, 8, 19, 28, 29, 30, 34, 69, 254] {
+        for len in [0, 1] {
+            let option = format!("<hex {kind:02x}{len:02x}>");
+            throw(start, |r| vec![segment(r, &option)], taken);
+        }
+    }
+}
+
+fn an_option_that_ends_past_the_header(start: Start) {
+    for option in [
+        "02040000", "0204", "020405", "0305", "08ff", "050a", "1e29", "010101fe", "01010102",
+    ] {
+        let option = &option[..option.len().min(8)];
+        // A length of four would fit a whole word.
+        let option = format!("<hex {}>", option.replace("02040000", "0205ffff"));
+        throw(start, |r| vec![segment(r, &option)], taken);
+    }
+}
+
+fn an_mss_of_next_to_nothing(start: Start) {
+    for mss in [0, 1, 7, 40] {
+        let option = format!("<mss {mss}>");
+        throw(start, |r| vec![segment(r, &option)], taken);
+        let (mut s, id) = start.script().open(&format!("S {option}"), 0);
+        s.send(id, 480);
+        assert!(s.drain() <= 10, "an MSS of {mss} is not believed");
+    }
+}
+
+fn a_data_offset_that_cannot_be(start: Start) {
+    for words in [0, 1, 4, 12, 15] {
+        throw(
+            start,
+            |r| vec![tweaked(r, |packet| packet[32] = words << 4)],
+            same,
+        );
+    }
+}
+
+fn a_segment_shorter_than_its_header(start: Start) {
+    for len in 0..20 {
+        let short = |r: &Reached| {
+            let mut packet = segment(r, "");
+            packet.truncate(20 + len);
+            set_u16(&mut packet, 2, 20 + len as u16);
+            seal(&mut packet);
+            vec![packet]
+        };
+        throw(start, short, same);
+    }
+}
+
+fn a_total_length_below_the_headers(start: Start) {
+    for total in [0, 1, 19, 20, 21, 39] {
+        let lying = |r: &Reached| vec![tweaked(r, |packet| set_u16(packet, 2, total))];
+        throw(start, lying, same);
+    }
+}
+
+fn a_total_length_above_what_was_received(start: Start) {
+    for more in [1, 100, 10_000, 65_000] {
+        let lying = |r: &Reached| {
+            vec![tweaked(r, |packet| {
+                let total = packet.len() as u16;
+                set_u16(packet, 2, total.saturating_add(more));
+            })]
+        };
+        throw(start, lying, same);
+    }
+    // And what came was cut short, at any place.
+    throw(
+        start,
+        |r| {
+            let whole = segment(r, "");
+            (0..whole.len()).map(|len| whole[..len].to_vec()).collect()
+        },
+        same,
+    );
+}
+
+fn a_header_length_below_five(start: Start) {
+    for words in [0, 1, 4, 15] {
+        throw(
+            start,
+            |r| vec![tweaked(r, |packet| packet[0] = 0x40 | words)],
+            same,
+        );
+    }
+}
+
+/// A packet with these bytes as IP options.
+fn with_ip_options(r: &Reached, options: &[u8]) -> Vec<u8> {
+    let mut packet = segment(r, "");
+    let mut options = options.to_vec();
+    options.resize(options.len().next_multiple_of(4), 0);
+    packet.splice(20..20, options.iter().copied());
+    packet[0] = 0x45 + (options.len() / 4) as u8;
+    let total = packet.len() as u16;
+    set_u16(&mut packet, 2, total);
+    seal(&mut packet);
+    packet
+}
+
+/// They are ignored (MUST-50), and so the segment is taken.
+fn ip_options_that_make_no_sense(start: Start) {
+    for options in [
+        &[0x44, 0][..],
+        &[0x44, 1],
+        &[0x44, 40, 5, 0],
+        &[7, 0],
+        &[7, 39, 255],
+        &[0x94, 4, 0, 0],
+        &[0xff, 0xff, 0xff, 0xff],
+        &[1, 1, 1, 0x88],
+    ] {
+        throw(start, |r| vec![with_ip_options(r, options)], taken);
+    }
+}
+
+/// Loose and strict, one and two, with pointers at and past the end. Whether or not the segment
+/// is taken, no answer follows them (`answers`).
+fn source_routes_lead_no_answer_astray(start: Start) {
+    let hops = [10, 9, 8, 7];
+    for kind in [0x83, 0x89] {
+        for pointer in [0, 3, 4, 8, 255] {
+            let one = [kind, 7, pointer, hops[0], hops[1], hops[2], hops[3]];
+            let two = [one, one].concat();
+            for options in [&one[..], &two] {
+                throw(start, |r| vec![with_ip_options(r, options)], taken);
+            }
+        }
+    }
+}
+
+fn an_urgent_pointer_of_zero(start: Start) {
+    throw(
+        start,
+        |r| {
+            vec![tweaked(r, |packet| {
+                packet[33] |= 0x20;
+                set_u16(packet, 38, 0);
+            })]
+        },
+        taken,
+    );
+}
+
+fn an_urgent_pointer_far_ahead(start: Start) {
+    for pointer in [5, 6, 7, 1000, 32_768, 65_535] {
+        for option in ["", "<hex 1d10000102030405060708090a0b0c0d>"] {
+            let urgent = |r: &Reached| {
+                let mut packet = segment(r, option);
+                packet[33] |= 0x20;
+                set_u16(&mut packet, 38, pointer);
+                seal(&mut packet);
+                vec![packet]
+            };
+            throw(start, urgent, taken);
+        }
+    }
+}
+
+fn urgent_pointers_to_and_fro(start: Start) {
+    let urgent = |r: &Reached| {
+        let mut random = Random(11);
+        let mut packets = vec![segment(r, "")];
+        for n in 0..500 {
+            let (seq, ack) = (r.next + 5 + n, r.nxt);
+            let pointer = random.next() as u16;
+            let mut packet =
+                r.s.segment(&format!("P. {seq}:{} ack {ack} win 10000", seq + 1));
+            if r.id.is_some() {
+                packet[33] |= 0x20;
+                set_u16(&mut packet, 38, pointer);
+                seal(&mut packet);
+                packets.push(packet);
+            }
+        }
+        packets
+    };
+    throw(start, urgent, |state| match state {
+        // The flood acknowledges the FIN.
+        State::FinWait1 => State::FinWait2,
+        state => taken(state),
+    });
+}
+
+fn options_at_random(start: Start) {
+    let fuzz = |r: &Reached| {
+        let mut random = Random(12);
+        (0..300)
+            .map(|_| {
+                let len = 4 * (random.next() % 11) as usize;
+                let option: String = (0..len)
+                    .map(|_| format!("{:02x}", random.next() as u8))
+                    .collect();
+                segment(r, &format!("<hex {option}>"))
+            })
+            .collect()
+    };
+    throw(start, fuzz, taken);
+}
+
+fn sack_blocks_of_nothing(start: Start) {
+    for options in [
+        "hex 0502",
+        "hex 0503ff",
+        "hex 0509ffffffffffffff",
+        "hex 050bffffffffffffffffff",
+        "sack 5:1",
+        "sack 1:1",
+        "sack 0:900000000",
+        "sack -1000:-1",
+        "sack 2147483648:4294967295",
+        "sack 1:2147483650",
+        "sack 5:6 5:6 5:6 5:6",
+    ] {
+        throw(start, |r| vec![segment(r, &format!("<{options}>"))], taken);
+        // And where SACK was agreed on and there is something in flight.
+        let (mut s, id) = start.script().open("S <mss 1000,nop,nop,sackOK>", 0);
+        s.send(id, 3000);
+        s.drain();
+        for _ in 0..10 {
+            s.inject(&format!(". 1 ack 1 <{options}>"));
+            s.drain();
+        }
+        assert_eq!(s.state(), State::Established);
+        s.inject(". 1 ack 3001");
+        assert_eq!(s.stack.info(id).unwrap().unacknowledged, 0, "{options}");
+        s.send(id, 100);
+        s.expect("P. 3001:3101 ack 1");
+    }
+}
+
+/// Each of them would be a run of its own.
+fn tiny_segments_out_of_order(start: Start) {
+    let flood = |r: &Reached| {
+        let tiny = |n: i64| {
+            let seq = r.next + 2 + 2 * n;
+            r.s.segment(&format!(
+                ". {seq}:{} ack {} win 10000",
+                seq + 1,
+                r.una.max(1)
+            ))
+        };
+        (0..4000).map(tiny).collect()
+    };
+    throw(start, flood, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+}
+
+fn fragments_that_never_fit(start: Start) {
+    let flood = |r: &Reached| {
+        let whole = segment(r, "");
+        let mut packets = Vec::new();
+        for id in 0..4000 {
+            let mut packet = raw_fragment(&whole, 8 * (id % 100) as usize, &[0; 24], true);
+            set_u16(&mut packet, 4, id);
+            seal_ip(&mut packet);
+            packets.push(packet);
+        }
+        packets
+    };
+    throw(start, flood, same);
+}
+
+fn fragments_that_overlap(start: Start) {
+    let teardrop = |r: &Reached| {
+        let mut whole = segment(r, "");
+        whole.resize(200, 7);
+        set_u16(&mut whole, 2, 200);
+        seal(&mut whole);
+        vec![
+            fragment(&whole, 0, 104),
+            // Within the first, across its end, and the last one inside what came.
+            raw_fragment(&whole, 24, &[1; 16], true),
+            raw_fragment(&whole, 96, &[1; 84], true),
+            raw_fragment(&whole, 40, &[1; 8], false),
+            fragment(&whole, 104, 200),
+        ]
+    };
+    throw(start, teardrop, same);
+}
+
+fn fragments_past_the_end(start: Start) {
+    let wrong = |r: &Reached| {
+        let whole = segment(r, "");
+        let mut tunnel = raw_fragment(&whole, 0, &[0x45; 40], true);
+        tunnel[9] = 4;
+        seal_ip(&mut tunnel);
+        vec![
+            // The ping of death.
+            raw_fragment(&whole, 65_528, &[0; 1000], false),
+            raw_fragment(&whole, 65_528, &[0; 8], true),
+            // A first one that ends within the TCP header, and one that overwrites it.
+            fragment(&whole, 0, 8),
+            raw_fragment(&whole, 8, &[0; 12], false),
+            raw_fragment(&whole, 0, &[], true),
+            tunnel,
+        ]
+    };
+    throw(start, wrong, same);
+}
+
+fn from_ourselves_and_from_nobody(start: Start) {
+    let packets = |r: &Reached| {
+        let mut packets = Vec::new();
+        for flags in ["S 0", ". 1 ack 1", "R 1", "S. 0 ack 1"] {
+            for source in [
+                [192, 168, 0, 2],
+                [0, 0, 0, 0],
+                [255, 255, 255, 255],
+                [224, 0, 0, 1],
+                [127, 0, 0, 1],
+                [240, 0, 0, 1],
+            ] {
+                let mut packet = r.s.segment(flags);
+                packet[12..16].copy_from_slice(&source);
+                if source[0] == 192 {
+                    // LAND: the port is ours too.
+                    packet.copy_within(22..24, 20);
+                }
+                seal(&mut packet);
+                packets.push(packet);
+            }
+            for destination in [[255, 255, 255, 255], [224, 0, 0, 1], [192, 168, 0, 255]] {
+                let mut packet = r.s.segment(flags);
+                packet[16..20].copy_from_slice(&destination);
+                seal(&mut packet);
+                packets.push(packet);
+            }
+        }
+        packets
+    };
+    throw(start, packets, same);
+}
+
+/// Of one backlog, which has its bound; the other listener does not notice.
+fn a_flood_of_syns(start: Start) {
+    for state in STATES {
+        let (mut bystander, s) = Bystander::new(start);
+        let mut r = Reached::on(s, state);
+        let victim = r.s.talk();
+        let before = r.s.stack.connection_count();
+        for n in 0..5000_u32 {
+            r.s.peer.set_port(1 + n as u16);
+            r.s.irs += n;
+            r.s.inject("S 0 <mss 1460>");
+            answers(&mut r);
+        }
+        let grown = r.s.stack.connection_count() - before;
+        assert!(grown <= Listen::DEFAULT_BACKLOG, "{grown}");
+        r.s.switch_to(victim);
+        if state != State::Listen {
+            assert_eq!(r.s.state(), state);
+        }
+        bystander.check(&mut r);
+    }
+}
+
+/// A blind attacker hits the window and neither its edge nor our numbers.
+fn blind_segments_within_the_window(start: Start) {
+    let blind = |r: &Reached| {
+        let mut packets = Vec::new();
+        for offset in (1..10_000).step_by(999) {
+            let seq = r.next + offset;
+            packets.push(r.s.segment(&format!("R {seq}")));
+            packets.push(r.s.segment(&format!("P. {seq}:{} ack 900000000", seq + 20)));
+            packets.push(r.s.segment(&format!("F. {seq} ack -900000000")));
+            if !matches!(
+                r.s.state(),
+                State::SynReceived | State::TimeWait | State::Closed
+            ) {
+                packets.push(r.s.segment(&format!("S {seq}")));
+            }
+        }
+        packets
+    };
+    throw(start, blind, same);
+}
+
+fn forged_icmp(start: Start) {
+    use Icmpv4Type as T;
+    let forged = |r: &Reached| {
+        let icmp = |kind, code, rest: [u8; 4], body: &[u8]| {
+            packets::icmp(ROUTER, *US.ip(), kind, code, rest, body)
+        };
+        // About a segment that was never in flight: a number that nobody has sent.
+        let quad = r.s.quad();
+        let mut quote = r.s.segment(". 1 ack 1");
+        quote[12..16].copy_from_slice(&quad.dst.0.octets());
+        quote[16..20].copy_from_slice(&quad.src.0.octets());
+        set_u16(&mut quote, 20, quad.dst.1);
+        set_u16(&mut quote, 22, quad.src.1);
+        quote[24..28].copy_from_slice(&[0x5a; 4]);
+        seal(&mut quote);
+        let mut packets = Vec::new();
+        for code in 0..=15 {
+            packets.push(icmp(T::DESTINATION_UNREACHABLE, code, [0; 4], &quote[..28]));
+            packets.push(icmp(T::TIME_EXCEEDED, code, [0; 4], &quote[..28]));
+            packets.push(icmp(T::PARAMETER_PROBLEM, code, [0; 4], &quote[..28]));
+        }
+        packets.push(icmp(T::SOURCE_QUENCH, 0, [0; 4], &quote[..28]));
+        packets.push(icmp(T::REDIRECT, 1, [10, 0, 0, 1], &quote[..28]));
+        for mtu in [0, 1, 67, 68, 65_535_u16] {
+            let [high, low] = mtu.to_be_bytes();
+            packets.push(icmp(
+                T::DESTINATION_UNREACHABLE,
+                4,
+                [0, 0, high, low],
+                &quote[..28],
+            ));
+        }
+        // Quotes cut short at every place, and ones that lie about their header.
+        for len in 0..28 {
+            packets.push(icmp(T::DESTINATION_UNREACHABLE, 2, [0; 4], &quote[..len]));
+        }
+        let mut long = quote.clone();
+        long[0] = 0x4f;
+        packets.push(icmp(T::DESTINATION_UNREACHABLE, 2, [0; 4], &long[..28]));
+        // Messages shorter than their header, echoes of nothing, unknown types.
+        let echo = icmp(T::ECHO_REQUEST, 0, [0; 4], b"");
+        for len in 20..28 {
+            let mut short = echo[..len].to_vec();
+            set_u16(&mut short, 2, len as u16);
+            seal_ip(&mut short);
+            packets.push(short);
+        }
+        packets.push(echo);
+        packets.push(icmp(T::ECHO_REPLY, 0, [0; 4], b"what"));
+        for kind in [1, 2, 6, 7, 9, 10, 13, 17, 42, 255] {
+            packets.push(icmp(T(kind), 0, [0; 4], &quote[..28]));
+        }
+        packets
+    };
+    throw(start, forged, same);
+}
+
+fn garbage_with_right_checksums(start: Start) {
+    let garbage = |r: &Reached| {
+        let mut random = Random(13);
+        let mut packets = Vec::new();
+        for _ in 0..500 {
+            let mut packet = r.s.segment("- 0:40");
+            for byte in &mut packet[24..] {
+                *byte = random.next() as u8;
+            }
+            // Neither opens nor closes: the rest of the flags is as it comes.
+            packet[33] &= !0x07;
+            seal(&mut packet);
+            packets.push(packet);
+        }
+        packets
+    };
+    throw(start, garbage, same);
+}
+
+/// SYN with FIN, SYN with RST, none, all: out of the window, so that none of them may act.
+fn every_set_of_flags(start: Start) {
+    let flags = |r: &Reached| {
+        (0..512_u16)
+            .map(|bits| {
+                let mut packet = r.s.segment("- 90000000:90000005");
+                packet[32] |= (bits >> 8) as u8;
+                packet[33] = bits as u8;
+                seal(&mut packet);
+                packet
+            })
+            // A SYN opens: alone, or with what has no meaning on it.
+            .filter(|packet| r.id.is_some() || packet[33] & 0x17 != 0x02)
+            .collect()
+    };
+    throw(start, flags, same);
+}
+
+fn a_fin_out_of_nowhere(start: Start) {
+    let fins = |r: &Reached| {
+        [
+            "F 90000000",
+            "F. 90000000 ack 1",
+            "FPU 90000000:90000009",
+            "FR 90000000",
+        ]
+        .map(|text| r.s.segment(text))
+        .to_vec()
+    };
+    throw(start, fins, same);
+}
+
+/// It is not taken before the handshake is done, and nothing is kept of it (`LISTEN`); on a
+/// connection that is there it is a SYN like any other.
+fn text_on_a_syn(start: Start) {
+    let text = |r: &Reached| match r.s.state() {
+        State::TimeWait => vec![],
+        State::SynReceived => vec![r.s.segment("S 0:500 win 10000 <mss 1000>")],
+        _ => vec![r.s.segment("S 0:500 win 10000 <mss 1000>"); 3],
+    };
+    throw(start, text, |state| match state {
+        State::Listen => State::SynReceived,
+        state => state,
+    });
+    let mut s = start.script();
+    s.inject("S 0:500 <mss 1000>");
+    s.expect_all(&["S. 0 ack 1 <mss 1460>"]);
+    s.inject(". 1:501 ack 1");
+    let id = s.accept();
+    s.read(id, 500);
+}

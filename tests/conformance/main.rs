@@ -1,0 +1,97 @@
+//! Each requirement of RFC 9293, each testable one of the RFCs beside it, and each input that
+//! has brought a stack down: shown by packets and calls through the public API, in virtual
+//! time.
+//!
+//! `requirements.tsv` lists them. An area, which is a file here, begins with a table that says
+//! which of its tests shows which requirement. A requirement is shown by a test, or its line
+//! says why not; `CONFORMANCE.md` is the list with the tests that belong to it, and
+//! `cargo test --test conformance -- --write` writes it anew.
+//!
+//! A test that takes a [`Start`] runs from several initial sequence numbers, among them such
+//! that a few octets later cross 2^31 and 2^32.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod report;
+mod requirements;
+mod start;
+mod states;
+mod suite;
+
+mod ack;
+mod attacks;
+mod closing;
+mod handshake;
+mod header;
+mod isn;
+mod mss;
+mod open;
+mod order;
+mod rfc5961;
+mod sending;
+mod timers;
+mod window;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use requirements::Requirements;
+pub use start::Start;
+use suite::Outcome;
+pub use suite::Test;
+use suite::tests;
+
+/// Every area, in the order of the report.
+fn suite() -> Vec<Test> {
+    [
+        header::tests(),
+        isn::tests(),
+        handshake::tests(),
+        closing::tests(),
+        mss::tests(),
+        sending::tests(),
+        timers::tests(),
+        window::tests(),
+        ack::tests(),
+        open::tests(),
+        order::tests(),
+        rfc5961::tests(),
+        attacks::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn main() -> ExitCode {
+    let requirements = Arc::new(Requirements::read());
+    let tests = Arc::new(suite());
+    if std::env::args().any(|argument| argument == "--write") {
+        report::write(&requirements, &tests);
+        return ExitCode::SUCCESS;
+    }
+
+    let arguments = Arguments::from_args();
+    suite::keep_panics_quiet();
+    let outcome = Arc::new(Outcome::default());
+    let mut trials = report::trials(&requirements, &tests);
+    for (index, test) in tests.iter().enumerate() {
+        let (tests, outcome) = (Arc::clone(&tests), Arc::clone(&outcome));
+        let trial = Trial::ignorable_test(test.title(), move || {
+            let result = tests[index].run();
+            if let Ok(Completion::Completed) = result {
+                outcome.note_passed(index);
+            }
+            result
+        });
+        trials.push(trial.with_kind(test.area));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list && arguments.filter.is_none() && arguments.skip.is_empty() {
+        println!("{}", report::summary(&requirements, &tests, &outcome));
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,158 @@
+//! Retransmission and giving up (RFC 9293 sections 3.8.1 to 3.8.3).
+
+use std::time::Duration;
+
+use zerotcp::stack::{Event, SocketError};
+use zerotcp::tcp::{CloseReason, Config, State};
+
+use crate::common::script::Script;
+use crate::{Start, tests};
+
+tests! {
+    "MUST-18 MUST-19 6298-7" => retransmissions_back_off_exponentially,
+    "MUST-19" => slow_start_then_avoidance,
+    "MUST-20 SHLD-11" => an_unanswered_segment_ends_the_connection_at_r2,
+    "MUST-21" => r2_can_be_set,
+    "MUST-22 MUST-23" => a_syn_is_tried_for_three_minutes,
+    "MUST-22" => a_syn_ack_is_given_up_too,
+}
+
+/// Sends text that is never acknowledged, for `seconds`; when each copy went, in milliseconds.
+fn unanswered(s: &mut Script, seconds: u64) -> Vec<u64> {
+    let start = s.now;
+    let mut times = Vec::new();
+    for _ in 0..seconds * 100 {
+        times.extend((0..s.drain()).map(|_| (s.now - start).as_millis() as u64));
+        s.pass(10);
+    }
+    times
+}
+
+fn gaps(times: &[u64]) -> Vec<u64> {
+    times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+fn retransmissions_back_off_exponentially(start: Start) {
+    let (mut s, id) = start.established(65535);
+    s.send(id, 10);
+    let times = unanswered(&mut s, 10);
+    let gaps = gaps(&times);
+    for (gap, expected) in gaps.iter().zip([200, 400, 800, 1600, 3200]) {
+        assert!(gap.abs_diff(expected) <= 20, "{gaps:?}");
+    }
+    assert!(gaps.len() >= 5, "{gaps:?}");
+    s.inject(". 1 ack 11");
+    // An answer ends it.
+    s.pass(600_000);
+    s.expect_nothing();
+}
+
+/// One round trip of 100 ms, in which all that goes out arrives and is acknowledged one by
+/// one; how many segments that are.
+fn round(s: &mut Script) -> usize {
+    let mut ends = Vec::new();
+    for _ in 0..100 {
+        s.pass(1);
+        while s.next().is_some() {
+            ends.push(s.last_end());
+        }
+    }
+    for end in &ends {
+        s.inject(&format!(". 1 ack {end}"));
+    }
+    ends.len()
+}
+
+/// In slow start a window is twice the one before, beyond ssthresh little more than that.
+fn slow_start_then_avoidance(start: Start) {
+    let (mut s, id) = start.established_with(65535, |config| config.tcp.send_buffer = 1 << 20);
+    s.send(id, 1 << 20);
+    let rounds: Vec<_> = (0..3).map(|_| round(&mut s)).collect();
+    assert!(rounds[0] <= 10, "{rounds:?}");
+    assert!(rounds[1] >= rounds[0] * 3 / 2, "{rounds:?}");
+    // All of a window is lost; the timeout finds it out.
+    let lost = s.drain();
+    assert!(lost > 8);
+    let before = s.now;
+    while s.next().is_none() {
+        s.pass(1);
+        assert!(s.now - before < Duration::from_secs(2));
+    }
+    s.inject(&format!(". 1 ack {}", s.last_end()));
+    let rounds: Vec<_> = (0..12).map(|_| round(&mut s)).collect();
+    assert!(rounds[0] <= 3, "from one segment: {rounds:?}");
+    let doubling = rounds
+        .windows(2)
+        .take_while(|pair| 2 * pair[1] >= 3 * pair[0]);
+    assert!(doubling.count() >= 2, "{rounds:?}");
+    let last = &rounds[rounds.len() - 4..];
+    assert!(
+        last.windows(2).all(|pair| 4 * pair[1] <= 5 * pair[0] + 4),
+        "{rounds:?}"
+    );
+}
+
+fn an_unanswered_segment_ends_the_connection_at_r2(start: Start) {
+    let (mut s, id) = start.established(65535);
+    s.send(id, 10);
+    let times = unanswered(&mut s, 2000);
+    assert_eq!(
+        times.len(),
+        1 + usize::from(Config::default().settings.max_retransmissions)
+    );
+    assert!(times.last().unwrap() > &100_000);
+    let closed = Event::Closed(id, CloseReason::TimedOut);
+    assert!(s.events().contains(&closed));
+    assert_eq!(s.stack.recv(id, &mut [0]), Err(SocketError::TimedOut));
+    assert_eq!(s.state(), State::Closed);
+}
+
+fn r2_can_be_set(start: Start) {
+    for limit in [1, 3, 8] {
+        let (mut s, id) = start.established_with(65535, |config| {
+            config.tcp.settings.max_retransmissions = limit;
+        });
+        s.send(id, 10);
+        let times = unanswered(&mut s, 200);
+        assert_eq!(times.len(), 1 + usize::from(limit));
+        assert_eq!(s.state(), State::Closed);
+    }
+}
+
+fn a_syn_is_tried_for_three_minutes(start: Start) {
+    let mut s = start.script();
+    let id = s.connect(80);
+    let times = unanswered(&mut s, 600);
+    let gaps = gaps(&times);
+    assert!(gaps[0].abs_diff(1000) <= 20, "{gaps:?}");
+    assert!(gaps[1].abs_diff(2000) <= 20, "{gaps:?}");
+    assert!(gaps.is_sorted());
+    let closed = s.events();
+    assert!(closed.contains(&Event::Closed(id, CloseReason::TimedOut)));
+    // The wait after the last one counts.
+    assert!(
+        times.last().unwrap() + gaps.last().unwrap() >= 180_000,
+        "{gaps:?}"
+    );
+    // And with a limit of one's own.
+    let mut s = start.script_with(|config| config.tcp.max_syn_retransmissions = 2);
+    s.connect(80);
+    assert_eq!(unanswered(&mut s, 600).len(), 3);
+    assert_eq!(s.state(), State::Closed);
+}
+
+fn a_syn_ack_is_given_up_too(start: Start) {
+    for (limit, expected) in [(None, 5), (Some(2), 2)] {
+        let mut s = start.script_with(|config| {
+            if let Some(limit) = limit {
+                config.tcp.max_syn_ack_retransmissions = limit;
+            }
+            config.tcp.initial_rto = Duration::from_secs(1);
+        });
+        s.inject("S 0");
+        let times = unanswered(&mut s, 600);
+        assert_eq!(times.len(), 1 + expected);
+        assert_eq!(s.stack.connection_count(), 0);
+        assert_eq!(s.events(), [], "nobody was told of it");
+    }
+}
