@@ -1,5 +1,7 @@
 use core::time::Duration;
 
+use super::congestion::Algorithm;
+
 /// The numbers by which a connection is run. [`Default`] gives those named at each field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,6 +44,17 @@ pub struct Config {
     /// How long a connection whose user is gone waits in FIN-WAIT-2 for the peer's
     /// FIN. 60 s.
     pub fin_wait_2_timeout: Duration,
+    /// Which congestion control there is. [`Algorithm::Cubic`].
+    pub congestion: Algorithm,
+    /// The initial congestion window, in segments of 1460 octets at most; of larger ones two
+    /// at least. 10 (RFC 6928 section 2); 0 is taken as 1.
+    pub initial_window: u32,
+    /// Whether what the congestion window admits leaves spread over the round-trip time. On.
+    pub pacing: bool,
+    /// Whether slow start ends when the round-trip time rises, and grows by all that an
+    /// acknowledgment covers: HyStart++ (RFC 9406). Off, it ends with a loss and grows by one
+    /// segment an acknowledgment (RFC 5681 section 3.1). On.
+    pub hystart: bool,
 }
 
 impl Default for Config {
@@ -61,6 +74,10 @@ impl Default for Config {
             max_challenges: 10,
             nagle: true,
             fin_wait_2_timeout: Duration::from_secs(60),
+            congestion: Algorithm::Cubic,
+            initial_window: 10,
+            pacing: true,
+            hystart: true,
         }
     }
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::config::Config;
+use super::congestion::{Acked, Cause, CongestionEvent, Controller};
 use super::recovery::{DuplicateAck, NewAck};
 use super::state::State;
 use super::tcb::{AckDue, CloseReason, Effects, ResetReply, SegmentFate, Tcb};
@@ -67,7 +68,7 @@ impl Tcb {
             effects.fate = SegmentFate::BadAck;
             return;
         }
-        self.synchronize(segment, options);
+        self.synchronize(config, segment, options);
         if flags.ack() {
             self.acknowledge(now, config, ack, effects);
             self.enter_established(effects);
@@ -272,7 +273,7 @@ impl Tcb {
         } else if ack == self.snd.una {
             let before = self.snd.wnd;
             self.update_window(segment);
-            self.note_duplicate_ack(segment, before);
+            self.note_duplicate_ack(now, segment, before);
         }
         self.follow_acknowledged_fin(now, config, effects);
         true
@@ -300,21 +301,35 @@ impl Tcb {
             self.timers.stop(Timer::Persist);
         }
 
+        let mut rtt = None;
         if let Some((end, start)) = self.timing
             && end <= ack
         {
+            rtt = Some(now - start);
             self.rtt.sample(now - start);
             self.timing = None;
         }
         let (mss, flight) = (u32::from(self.snd.mss), self.flight());
         if !syn {
             match self.recovery.on_new_ack(ack) {
-                NewAck::Ordinary => self.congestion.on_ack(acked, mss),
+                NewAck::Ordinary => self.congestion.on_ack(&Acked {
+                    now,
+                    acked,
+                    rtt,
+                    min_rtt: self.rtt.min(),
+                    srtt: self.rtt.srtt(),
+                    una: ack,
+                    nxt: self.snd.nxt,
+                    mss,
+                    cwnd_limited: self.cwnd_limited,
+                }),
                 NewAck::Partial => {
-                    self.congestion.deflate(acked, mss);
+                    let cwnd = self.congestion.window();
+                    self.recovery.deflate(acked, self.snd.mss, cwnd);
                     self.retransmit_first = true;
                 }
-                NewAck::Full => self.congestion.on_recovered(flight, mss),
+                // RFC 6582 section 3.2, step 3, option 1.
+                NewAck::Full => self.congestion.on_restart(now, flight.max(mss) + mss),
             }
         }
         // RFC 6298 sections 5.2 and 5.3.
@@ -363,7 +378,7 @@ impl Tcb {
     }
 
     /// RFC 5681 section 2: what counts as a duplicate.
-    fn note_duplicate_ack(&mut self, segment: &TcpSegment<'_>, window_before: u32) {
+    fn note_duplicate_ack(&mut self, now: Instant, segment: &TcpSegment<'_>, window_before: u32) {
         let is_duplicate = self.flight() > 0
             && segment.sequence_len() == 0
             && self.snd.wnd == window_before
@@ -371,14 +386,21 @@ impl Tcb {
         if !is_duplicate {
             return;
         }
-        let (mss, flight) = (u32::from(self.snd.mss), self.flight());
+        let mss = self.snd.mss;
         match self.recovery.on_duplicate_ack(self.snd.una, self.snd.nxt) {
             DuplicateAck::Wait => {}
             DuplicateAck::Retransmit => {
-                self.congestion.on_fast_retransmit(flight, mss);
+                self.congestion.on_congestion(&CongestionEvent {
+                    now,
+                    in_flight: self.flight(),
+                    mss: mss.into(),
+                    cause: Cause::Loss,
+                    in_recovery: false,
+                });
+                self.recovery.inflate(3, mss);
                 self.retransmit_first = true;
             }
-            DuplicateAck::Inflate => self.congestion.inflate(mss),
+            DuplicateAck::Inflate => self.recovery.inflate(1, mss),
         }
     }
 

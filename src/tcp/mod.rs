@@ -14,14 +14,14 @@
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
 //! | `rtt` | round-trip time and retransmission timeout, RFC 6298 |
-//! | `congestion` | how much may be in flight, RFC 5681 |
+//! | [`congestion`] | how much may be in flight and when it leaves, RFCs 5681, 9438 and 9406 |
 //! | `recovery` | fast retransmit and fast recovery, RFC 6582 |
 //! | `timers` | the timers of one connection |
 //! | `config` | everything with a number in it |
 
 mod buffer;
 mod config;
-mod congestion;
+pub mod congestion;
 mod input;
 mod output;
 mod reassembly;

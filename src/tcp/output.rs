@@ -1,6 +1,7 @@
 //! What is to be sent next, and what a timer does.
 
 use super::config::Config;
+use super::congestion::{Cause, CongestionEvent, Controller};
 use super::reassembly::SackList;
 use super::state::State;
 use super::tcb::{AckDue, CloseReason, Effects, Tcb};
@@ -147,11 +148,14 @@ impl Tcb {
         let fin_goes = self.fin_queued && seq <= text_end;
         let unsent = if seq < text_end { text_end - seq } else { 0 };
         if unsent == 0 && !fin_goes {
+            self.cwnd_limited = false;
             return None;
         }
         // How much the peer's window and the network's hold.
-        let window = self.snd.wnd.min(self.congestion.window());
+        let cwnd = self.recovery.window(self.congestion.window());
+        let window = self.snd.wnd.min(cwnd);
         let in_flight = seq - self.snd.una;
+        self.cwnd_limited = cwnd <= self.snd.wnd && cwnd.saturating_sub(in_flight) < unsent;
         let usable = window.saturating_sub(in_flight);
         let len = unsent.min(mss).min(usable);
         let fin = fin_goes && len == unsent && usable > len;
@@ -311,7 +315,7 @@ impl Tcb {
         let mut effects = Effects::default();
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Retransmit => self.on_retransmission_timeout(config, &mut effects),
+                Timer::Retransmit => self.on_retransmission_timeout(now, config, &mut effects),
                 Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
                 Timer::DelayedAck => self.ack_due = AckDue::Now,
                 Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
@@ -321,7 +325,7 @@ impl Tcb {
     }
 
     /// RFC 6298 sections 5.4 to 5.7.
-    fn on_retransmission_timeout(&mut self, config: &Config, effects: &mut Effects) {
+    fn on_retransmission_timeout(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
         let limit = match self.state {
             State::SynSent => config.max_syn_retransmissions,
             State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
@@ -336,8 +340,14 @@ impl Tcb {
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.rtt.note_syn_lost();
         } else {
-            let (mss, flight) = (u32::from(self.snd.mss), self.flight());
-            self.congestion.on_timeout(flight, mss, self.retries > 0);
+            let again = self.retries > 0;
+            self.congestion.on_congestion(&CongestionEvent {
+                now,
+                in_flight: self.flight(),
+                mss: self.snd.mss.into(),
+                cause: Cause::Timeout { again },
+                in_recovery: self.recovery.is_active(),
+            });
             self.recovery.on_timeout(self.snd.nxt);
         }
         self.retries += 1;

@@ -8,6 +8,9 @@ pub(super) struct Recovery {
     recover: Option<SeqNumber>,
     /// No new episode before this is acknowledged (section 3.2 step 1, section 4 after a timeout).
     not_before: Option<SeqNumber>,
+    /// By how many octets the window is larger than the controller's in an episode, or
+    /// smaller (section 3.2).
+    inflation: i32,
 }
 
 /// What a duplicate acknowledgment asks for.
@@ -35,6 +38,31 @@ pub(super) enum NewAck {
 impl Recovery {
     const THRESHOLD: u8 = 3;
 
+    /// The window that stands for `cwnd` in an episode.
+    pub(super) fn window(&self, cwnd: u32) -> u32 {
+        cwnd.saturating_add_signed(self.inflation)
+    }
+
+    /// `segments` have left the network (RFC 5681 section 3.2, steps 3 and 4).
+    pub(super) fn inflate(&mut self, segments: i32, mss: u16) {
+        self.inflation = self.inflation.saturating_add(segments * i32::from(mss));
+    }
+
+    /// A partial acknowledgment (section 3.2, step 3).
+    pub(super) fn deflate(&mut self, acked: u32, mss: u16, cwnd: u32) {
+        let mss = u32::from(mss);
+        let mut window = self.window(cwnd).saturating_sub(acked).max(mss);
+        if acked >= mss {
+            window += mss;
+        }
+        // Both are bounded by 2^30 and what duplicates add.
+        self.inflation = window.wrapping_sub(cwnd) as i32;
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.recover.is_some()
+    }
+
     pub(super) fn on_duplicate_ack(&mut self, una: SeqNumber, nxt: SeqNumber) -> DuplicateAck {
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
         if self.recover.is_some() {
@@ -58,6 +86,7 @@ impl Recovery {
             Some(recover) if ack < recover => NewAck::Partial,
             Some(_) => {
                 self.recover = None;
+                self.inflation = 0;
                 NewAck::Full
             }
         }
@@ -68,6 +97,7 @@ impl Recovery {
     pub(super) fn on_timeout(&mut self, nxt: SeqNumber) {
         self.duplicate_acks = 0;
         self.recover = None;
+        self.inflation = 0;
         self.not_before = Some(nxt);
     }
 }

@@ -7,6 +7,8 @@ use super::config::Config;
 pub(super) struct Rtt {
     /// SRTT and RTTVAR, once there has been a sample.
     smoothed: Option<(Duration, Duration)>,
+    /// The smallest sample.
+    min: Option<Duration>,
     /// How often the timeout has been doubled.
     backoff: u8,
     /// Section 5.7: the SYN was lost, so the first timeout for data is 3 s at least.
@@ -17,6 +19,7 @@ impl Rtt {
     pub(super) const fn new() -> Rtt {
         Rtt {
             smoothed: None,
+            min: None,
             backoff: 0,
             syn_was_lost: false,
         }
@@ -31,8 +34,19 @@ impl Rtt {
             // Section 2.3: alpha 1/8, beta 1/4, RTTVAR first.
             Some((srtt, rttvar)) => ((srtt * 7 + rtt) / 8, (rttvar * 3 + srtt.abs_diff(rtt)) / 4),
         });
+        self.min = Some(self.min.map_or(rtt, |min| min.min(rtt)));
         self.backoff = 0;
         self.syn_was_lost = false;
+    }
+
+    /// SRTT, zero before the first sample.
+    pub(super) fn srtt(&self) -> Duration {
+        self.smoothed.map_or(Duration::ZERO, |(srtt, _)| srtt)
+    }
+
+    /// The smallest sample, zero before the first.
+    pub(super) fn min(&self) -> Duration {
+        self.min.unwrap_or(Duration::ZERO)
     }
 
     /// The retransmission timeout as it stands.

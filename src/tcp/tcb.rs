@@ -192,6 +192,8 @@ pub struct Tcb {
     /// The number whose acknowledgment ends the running measurement, and its start.
     pub(super) timing: Option<(SeqNumber, Instant)>,
     pub(super) congestion: Congestion,
+    /// At the last occasion to send, the congestion window did not admit all there was.
+    pub(super) cwnd_limited: bool,
     pub(super) recovery: Recovery,
     pub(super) timers: TimerTable,
     /// How often in a row the oldest octet in flight was sent again, or the window
@@ -244,7 +246,7 @@ impl Tcb {
     ) -> Tcb {
         let mut tcb = Tcb::new(State::SynReceived, config, iss, mss);
         tcb.passive = true;
-        tcb.synchronize(syn, options);
+        tcb.synchronize(config, syn, options);
         tcb
     }
 
@@ -281,7 +283,8 @@ impl Tcb {
             reassembly: Reassembly::default(),
             rtt: Rtt::new(),
             timing: None,
-            congestion: Congestion::new(mss.into()),
+            congestion: Congestion::new(config, mss.into()),
+            cwnd_limited: false,
             recovery: Recovery::default(),
             timers: TimerTable::new(),
             retries: 0,
@@ -299,7 +302,12 @@ impl Tcb {
     }
 
     /// Takes in what the peer's SYN says: number, window and options.
-    pub(super) fn synchronize(&mut self, syn: &TcpSegment<'_>, options: &OptionSummary) {
+    pub(super) fn synchronize(
+        &mut self,
+        config: &Config,
+        syn: &TcpSegment<'_>,
+        options: &OptionSummary,
+    ) {
         let window = self.rcv.edge - self.rcv.nxt;
         self.rcv.irs = syn.seq();
         self.rcv.nxt = syn.seq() + 1;
@@ -316,7 +324,7 @@ impl Tcb {
             None => (self.snd.shift, self.rcv.shift) = (0, 0),
         }
         self.rcv.sack_permitted = options.sack_permitted;
-        self.congestion = Congestion::new(self.snd.mss.into());
+        self.congestion = Congestion::new(config, self.snd.mss.into());
         self.set_send_window(syn.window().into(), syn);
     }
 
