@@ -13,6 +13,9 @@ mod common;
 mod counts;
 // Tests need more of it.
 #[allow(dead_code)]
+#[path = "../../tests/common/packets.rs"]
+mod packets;
+#[allow(dead_code)]
 #[path = "../../tests/common/script.rs"]
 mod script;
 

@@ -29,12 +29,14 @@ pub struct Config {
     pub min_mss: u16,
     /// How the congestion window grows and shrinks. [`Algorithm::Cubic`].
     pub congestion: Algorithm,
-    /// The initial congestion window, in segments. 10 (RFC 6928 section 2).
+    /// The initial congestion window, in segments of 1460 octets at most; of larger ones two
+    /// at least. 10 (RFC 6928 section 2); 0 is taken as 1.
     pub initial_window: u32,
-    /// Whether slow start ends when round trips begin to take longer, before anything is
-    /// lost (HyStart++, RFC 9406). On.
+    /// Whether slow start ends when the round-trip time rises, and grows by all that an
+    /// acknowledgment covers: HyStart++ (RFC 9406). Off, it ends with a loss and grows by one
+    /// segment an acknowledgment (RFC 5681 section 3.1). On.
     pub hystart: bool,
-    /// Whether segments are spread over the round trip. On.
+    /// Whether what the congestion window admits leaves spread over the round-trip time. On.
     pub pacing: bool,
     /// The initial retransmission timeout. 1 s (RFC 6298 section 2.1).
     pub initial_rto: Duration,

@@ -184,7 +184,7 @@ impl Controller for Cubic {
     /// Section 4.9.2.
     fn undo(&mut self, now: Instant) {
         let before = core::mem::take(&mut self.before);
-        if before.cwnd == 0 || self.cwnd >= before.cwnd {
+        if before.cwnd == 0 || self.cwnd > before.cwnd {
             // Nothing to undo, or it is so long ago that we are past it.
             return;
         }
@@ -218,6 +218,10 @@ impl Controller for Cubic {
 
     fn on_mss(&mut self, old: u32, new: u32) {
         self.cwnd = rescale(self.cwnd, old, new);
+        if matches!(self.stage, Stage::Avoidance(_)) {
+            // Its curve and Reno's window are of the old size.
+            self.stage = Stage::Waiting;
+        }
     }
 }
 

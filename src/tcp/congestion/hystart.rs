@@ -153,3 +153,121 @@ impl HyStart {
         self.baseline != Self::NEVER
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::super::tests::{MSS, ack, start};
+    use super::*;
+
+    /// Rounds of a window of `count` segments, acknowledged one by one.
+    struct Rounds {
+        hystart: HyStart,
+        una: SeqNumber,
+        count: u32,
+    }
+
+    impl Rounds {
+        fn new(count: u32) -> Rounds {
+            // The first round wraps.
+            let una = SeqNumber(0) - 5 * MSS;
+            let mut hystart = HyStart::new();
+            (hystart.started, hystart.round_end) = (true, una + count * MSS);
+            Rounds {
+                hystart,
+                una,
+                count,
+            }
+        }
+
+        /// What slow start does in a round in which each acknowledgment measures `micros`.
+        fn round(&mut self, micros: u64) -> Vec<Verdict> {
+            let verdicts = (0..self.count).map(|_| {
+                self.una += MSS;
+                self.hystart.on_ack(&Acked {
+                    rtt: Some(Duration::from_micros(micros)),
+                    una: self.una,
+                    nxt: self.una + self.count * MSS,
+                    ..ack(0, MSS)
+                })
+            });
+            verdicts.collect()
+        }
+    }
+
+    #[test]
+    fn rfc_9406_section_4_2_the_eighth_late_sample_of_a_round_slows_down_and_five_rounds_end_it() {
+        let mut rounds = Rounds::new(10);
+        assert_eq!(rounds.round(100_000), [Verdict::Grow; 10]);
+        // A rise of less than an eighth is noise.
+        assert_eq!(rounds.round(112_000), [Verdict::Grow; 10]);
+        let verdicts = rounds.round(112_000 + 14_000);
+        assert_eq!(verdicts[..7], [Verdict::Grow; 7]);
+        assert_eq!(verdicts[7..], [Verdict::GrowSlowly; 3]);
+        // The one in which it began counts.
+        for _ in 0..3 {
+            assert_eq!(rounds.round(130_000), [Verdict::GrowSlowly; 10]);
+        }
+        let verdicts = rounds.round(130_000);
+        assert_eq!(verdicts[..9], [Verdict::GrowSlowly; 9]);
+        assert_eq!(verdicts[9], Verdict::Leave);
+    }
+
+    #[test]
+    fn rfc_9406_section_4_2_a_time_that_falls_again_was_a_false_alarm() {
+        let mut rounds = Rounds::new(8);
+        rounds.round(50_000);
+        assert_eq!(rounds.round(60_000)[7], Verdict::GrowSlowly);
+        rounds.round(60_000);
+        let verdicts = rounds.round(51_000);
+        assert_eq!(verdicts[6..], [Verdict::GrowSlowly, Verdict::Grow]);
+        // And slow start is as watchful as before, with five rounds once more.
+        assert_eq!(rounds.round(60_000)[7], Verdict::GrowSlowly);
+        for _ in 0..3 {
+            assert_eq!(rounds.round(60_000), [Verdict::GrowSlowly; 8]);
+        }
+        assert_eq!(rounds.round(60_000)[7], Verdict::Leave);
+    }
+
+    #[test]
+    fn rfc_9406_section_4_3_the_threshold_is_4_to_16_ms_and_an_eighth_between() {
+        for (before, rise) in [(100, 4_000), (80_000, 10_000), (1_000_000, 16_000)] {
+            for (more, verdict) in [(rise - 1, Verdict::Grow), (rise, Verdict::GrowSlowly)] {
+                let mut rounds = Rounds::new(8);
+                rounds.round(before);
+                assert_eq!(rounds.round(before + more)[7], verdict, "{before} {more}");
+            }
+        }
+    }
+
+    #[test]
+    fn rfc_9406_section_4_2_seven_samples_are_too_few() {
+        let mut rounds = Rounds::new(7);
+        rounds.round(10_000);
+        for _ in 0..20 {
+            assert_eq!(rounds.round(90_000), [Verdict::Grow; 7]);
+        }
+    }
+
+    #[test]
+    fn rfc_9406_section_4_2_an_ack_brings_eight_segments_unpaced_and_all_paced() {
+        let with = |hystart, paced| {
+            let limit = Limit::new(&super::Start {
+                hystart,
+                paced,
+                ..start(10)
+            });
+            let all = limit.growth(&ack(0, 44 * MSS), Verdict::Grow);
+            assert_eq!(
+                limit.growth(&ack(0, 44 * MSS), Verdict::GrowSlowly),
+                all / 4
+            );
+            all
+        };
+        assert_eq!(with(true, true), 44 * MSS);
+        assert_eq!(with(true, false), 8 * MSS);
+        assert_eq!(with(false, true), MSS);
+        assert_eq!(with(false, false), MSS);
+    }
+}

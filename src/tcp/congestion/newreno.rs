@@ -137,3 +137,178 @@ impl Controller for NewReno {
         self.cwnd = rescale(self.cwnd, old, new);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::{MSS, ack, event, start};
+    use super::*;
+
+    /// In avoidance with a window of `segments`.
+    fn avoiding(segments: u32) -> NewReno {
+        let mut reno = NewReno::new(&start(2 * segments));
+        reno.on_congestion(&event(Cause::Loss, 2 * segments * MSS));
+        assert_eq!((reno.cwnd, reno.ssthresh), (segments * MSS, segments * MSS));
+        reno
+    }
+
+    #[test]
+    fn rfc_5681_section_3_1_slow_start_grows_by_what_an_ack_covers_and_a_segment_at_most() {
+        let mut reno = NewReno::new(&start(10));
+        reno.on_ack(&ack(0, 5000));
+        assert_eq!(reno.window(), 11_000);
+        // A segment acknowledged in a thousand pieces counts once (ACK division).
+        for _ in 0..1000 {
+            reno.on_ack(&ack(0, 1));
+        }
+        assert_eq!(reno.window(), 12_000);
+    }
+
+    #[test]
+    fn rfc_5681_section_3_1_avoidance_grows_by_a_segment_for_each_window_acknowledged() {
+        let mut reno = avoiding(5);
+        reno.on_ack(&ack(0, 4900));
+        assert_eq!(reno.window(), 5000);
+        reno.on_ack(&ack(0, 100));
+        assert_eq!(reno.window(), 6000);
+        for _ in 0..5999 {
+            reno.on_ack(&ack(0, 1));
+        }
+        assert_eq!(reno.window(), 6000);
+        reno.on_ack(&ack(0, 1));
+        assert_eq!(reno.window(), 7000);
+        // One that covers more than a window is still one.
+        reno.on_ack(&ack(0, 1_000_000));
+        assert_eq!(reno.window(), 8000);
+    }
+
+    #[test]
+    fn rfc_5681_section_3_1_a_window_that_is_not_used_does_not_grow() {
+        for mut reno in [NewReno::new(&start(10)), avoiding(5)] {
+            let before = reno.window();
+            let mut idle = ack(0, 1000);
+            idle.cwnd_limited = false;
+            for _ in 0..100 {
+                reno.on_ack(&idle);
+            }
+            assert_eq!(reno.window(), before);
+        }
+    }
+
+    #[test]
+    fn rfc_5681_section_3_1_a_timeout_halves_the_threshold_once_and_leaves_one_segment() {
+        let mut reno = NewReno::new(&start(10));
+        reno.on_congestion(&event(Cause::Timeout { again: false }, 7000));
+        assert_eq!((reno.cwnd, reno.ssthresh), (1000, 3500));
+        reno.on_congestion(&event(Cause::Timeout { again: true }, 7000));
+        assert_eq!((reno.cwnd, reno.ssthresh), (1000, 3500));
+        // Slow start up to the threshold; of a cumulative jump one segment counts, even
+        // where pacing would let it all.
+        reno.limit = Limit::None;
+        reno.on_ack(&ack(0, 5000));
+        assert_eq!(reno.window(), 2000);
+        reno.on_ack(&ack(0, 1000));
+        reno.on_ack(&ack(0, 1000));
+        assert_eq!(reno.window(), 3500);
+        reno.on_ack(&ack(0, 1000));
+        assert_eq!(reno.window(), 3500);
+
+        let mut reno = NewReno::new(&start(2));
+        reno.on_congestion(&event(Cause::Timeout { again: false }, 100));
+        assert_eq!(reno.ssthresh, 2000); // 2 * SMSS at least
+    }
+
+    #[test]
+    fn rfc_5681_section_3_2_a_loss_halves_what_is_in_flight_without_limited_transmit() {
+        let mut reno = NewReno::new(&start(20));
+        reno.on_congestion(&event(Cause::Loss, 12_000));
+        assert_eq!((reno.cwnd, reno.ssthresh), (6000, 6000));
+        let mut reno = NewReno::new(&start(20));
+        reno.on_congestion(&event(Cause::Loss, 22_000));
+        assert_eq!((reno.cwnd, reno.ssthresh), (10_000, 10_000));
+        let mut reno = NewReno::new(&start(2));
+        reno.on_congestion(&event(Cause::Loss, 1000));
+        assert_eq!((reno.cwnd, reno.ssthresh), (2000, 2000));
+    }
+
+    #[test]
+    fn rfc_5681_section_4_1_after_idling_the_window_restarts_and_the_threshold_stays() {
+        let mut reno = avoiding(50);
+        reno.on_restart(Instant::ZERO, 10_000);
+        assert_eq!((reno.cwnd, reno.ssthresh), (10_000, 50_000));
+        reno.on_restart(Instant::ZERO, 20_000);
+        assert_eq!(reno.window(), 10_000);
+        reno.on_ack(&ack(0, 1000));
+        assert_eq!(reno.window(), 11_000);
+    }
+
+    #[test]
+    fn rfc_5681_section_4_3_a_lost_retransmission_reduces_again() {
+        let mut reno = NewReno::new(&start(40));
+        reno.on_congestion(&event(Cause::Loss, 40_000));
+        let second = CongestionEvent {
+            in_recovery: true,
+            ..event(Cause::Loss, 40_000)
+        };
+        reno.on_congestion(&second);
+        assert_eq!((reno.cwnd, reno.ssthresh), (10_000, 10_000));
+        // And a timeout in recovery.
+        let third = CongestionEvent {
+            cause: Cause::Timeout { again: false },
+            ..second
+        };
+        reno.on_congestion(&third);
+        assert_eq!((reno.cwnd, reno.ssthresh), (1000, 5000));
+        reno.undo(Instant::ZERO);
+        assert_eq!((reno.cwnd, reno.ssthresh), (40_000, MAX_WINDOW));
+        reno.on_congestion(&event(Cause::Loss, 40_000));
+        reno.undo(Instant::ZERO);
+        let grown = reno.window();
+        reno.undo(Instant::ZERO); // once
+        assert_eq!(reno.window(), grown);
+    }
+
+    #[test]
+    fn rfc_3168_section_6_1_2_marks_take_the_window_down_to_one_segment() {
+        let mut reno = NewReno::new(&start(10));
+        for window in [5000, 2500, 1250, 1000, 1000] {
+            reno.on_congestion(&event(Cause::Ecn, reno.window()));
+            assert_eq!(reno.window(), window);
+            assert!(reno.ssthresh >= 2000);
+        }
+    }
+
+    #[test]
+    fn rfc_5681_section_3_1_a_smaller_segment_takes_the_window_down_with_it() {
+        let mut reno = NewReno::new(&start(10));
+        reno.on_mss(1000, 500);
+        assert_eq!(reno.window(), 5000);
+        reno.on_mss(500, 9000);
+        assert_eq!(reno.window(), 9000);
+    }
+
+    proptest! {
+        #[test]
+        fn rfc_5681_section_3_1_a_round_trip_of_avoidance_brings_one_segment_at_most(
+            segments in 2..1000u32, shares in prop::collection::vec(1..100u32, 1..50), rounds in 1..10,
+        ) {
+            let mut reno = avoiding(segments);
+            // Whatever was left over from before.
+            reno.on_ack(&ack(0, segments * MSS - 1));
+            let total: u32 = shares.iter().sum();
+            for _ in 0..rounds {
+                let before = reno.window();
+                let mut left = before;
+                for share in &shares {
+                    let acked = (before / total * share).max(1).min(left);
+                    reno.on_ack(&ack(0, acked));
+                    left -= acked;
+                }
+                reno.on_ack(&ack(0, left));
+                prop_assert!(reno.window() <= before + MSS);
+            }
+            prop_assert!(reno.window() > segments * MSS);
+        }
+    }
+}

@@ -63,8 +63,6 @@ pub(in crate::tcp) struct Pacer {
     full: Instant,
 }
 
-// The TCB does not pace yet.
-#[allow(dead_code)]
 impl Pacer {
     /// When the next segment may leave; `None`: now. An empty bucket is filled to the half
     /// before it is used again, so that the timer that waits for it does not fire for
