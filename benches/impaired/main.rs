@@ -41,7 +41,7 @@ const CASES: [Case; 3] = [
     Case {
         name: "bdp-queue",
         settings: "delay=10ms,loss=0.1%,rate=200mbit,queue=333",
-        bytes: 15_000_000,
+        bytes: 25_000_000,
     },
 ];
 
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 struct Contest {
     case: Case,
     direction: Direction,
-    /// Seconds, in ascending order; infinite where a run did not come to its end.
+    /// Seconds of each round; infinite where a run did not come to its end.
     zerotcp: Vec<f64>,
     kernel: Vec<f64>,
 }
@@ -109,14 +109,11 @@ impl Contest {
                 let ran = run::run(case, direction, peer, round);
                 let told = match &ran {
                     Ok(ran) => format!(
-                        "{:6.1} Mbit/s in {:.2} s, the client's kernel says {}{}",
+                        "{:6.1} Mbit/s in {:5.2} s, handshake {:.1} ms, sender's control: {}",
                         case.megabits() / ran.seconds,
                         ran.seconds,
-                        ran.congestion.client,
-                        match &ran.congestion.server {
-                            Some(name) => format!(", the server's {name}"),
-                            None => String::new(),
-                        }
+                        ran.handshake * 1e3,
+                        ran.control,
                     ),
                     Err(problem) => format!("FAILED: {problem}"),
                 };
@@ -128,14 +125,20 @@ impl Contest {
                 times.push(ran.map_or(f64::INFINITY, |ran| ran.seconds));
             }
         }
-        contest.zerotcp.sort_by(f64::total_cmp);
-        contest.kernel.sort_by(f64::total_cmp);
         contest
     }
 
     /// The median goodput of zerotcp by that of the kernel; `None` where neither has one.
     fn ratio(&self) -> Option<f64> {
         let ratio = median(&self.kernel) / median(&self.zerotcp);
+        ratio.is_finite().then_some(ratio)
+    }
+
+    /// The median of the goodputs' ratios in each round, whose seed is the same for both.
+    fn pairs_ratio(&self) -> Option<f64> {
+        let pairs = self.kernel.iter().zip(&self.zerotcp);
+        let ratios: Vec<f64> = pairs.map(|(kernel, zerotcp)| kernel / zerotcp).collect();
+        let ratio = median(&ratios);
         ratio.is_finite().then_some(ratio)
     }
 
@@ -156,46 +159,52 @@ impl Contest {
 }
 
 fn print_table(results: &[Contest], runs: u64) {
-    println!("\nGoodput in Mbit/s: median of {runs} (slowest - quickest)\n");
     println!(
-        "{:<20} {:>22} {:>22}  {:>5}  {:<8}  settings",
-        "case", "zerotcp", "kernel", "ratio", "goal"
+        "\nGoodput in Mbit/s: median of {runs} (slowest - quickest). The ratio is that of the"
+    );
+    println!("medians; pairs is the median of the ratios in each round, of the same seed.\n");
+    println!(
+        "{:<20} {:>22} {:>22}  {:>5}  {:<10}  {:>5}  settings",
+        "case", "zerotcp", "kernel", "ratio", "goal", "pairs"
     );
     for result in results {
-        let Contest {
-            case,
-            direction,
-            zerotcp,
-            kernel,
-        } = result;
-        let goodput = |times: &[f64]| {
-            let of = |seconds: f64| case.megabits() / seconds;
-            // There is a run at least.
-            let (slowest, quickest) = (times[times.len() - 1], times[0]);
-            format!(
-                "{:.1} ({:.1} - {:.1})",
-                of(median(times)),
-                of(slowest),
-                of(quickest)
-            )
-        };
-        let (ratio, goal) = match result.ratio() {
-            Some(ratio) if ratio >= GOAL => (format!("{ratio:.2}"), format!("{GOAL} met")),
-            Some(ratio) => (format!("{ratio:.2}"), format!("{GOAL} MISS")),
-            None => ("-".to_owned(), format!("{GOAL} ?")),
+        let case = &result.case;
+        let verdict = match result.ratio() {
+            Some(ratio) if ratio >= GOAL => "met",
+            _ => "MISSED",
         };
         println!(
-            "{:<20} {:>22} {:>22}  {ratio:>5}  {goal:<8}  {}",
-            format!("{}-{direction}", case.name),
-            goodput(zerotcp),
-            goodput(kernel),
+            "{:<20} {:>22} {:>22}  {:>5}  {GOAL} {verdict:<6}  {:>5}  {}",
+            format!("{}-{}", case.name, result.direction),
+            goodput(case, &result.zerotcp),
+            goodput(case, &result.kernel),
+            two_digits(result.ratio()),
+            two_digits(result.pairs_ratio()),
             case.settings,
         );
     }
     println!();
 }
 
-/// The middle of times in ascending order, of which there is one at least.
-fn median(times: &[f64]) -> f64 {
-    times[times.len() / 2]
+fn goodput(case: &Case, times: &[f64]) -> String {
+    let of = |seconds: f64| case.megabits() / seconds;
+    let quickest = times.iter().copied().fold(f64::INFINITY, f64::min);
+    let slowest = times.iter().copied().fold(0.0, f64::max);
+    format!(
+        "{:.1} ({:.1} - {:.1})",
+        of(median(times)),
+        of(slowest),
+        of(quickest)
+    )
+}
+
+fn two_digits(ratio: Option<f64>) -> String {
+    ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+/// The middle of one number or more.
+fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }

@@ -12,7 +12,7 @@ use zerotcp::device::{Impairment, Tun};
 use crate::common::network::{KERNEL, ZEROTCP, in_private_network, tun};
 use crate::common::pump::Pump;
 use crate::common::serve::Serve;
-use crate::transfer::{self, Direction};
+use crate::transfer::{self, Client, Direction};
 
 /// What the network does, and how much is carried over it.
 #[derive(Clone, Copy)]
@@ -49,14 +49,10 @@ impl fmt::Display for Peer {
 /// A run that came to its end.
 pub struct Ran {
     pub seconds: f64,
-    pub congestion: Congestion,
-}
-
-/// How the kernels say that they control congestion.
-pub struct Congestion {
-    pub client: String,
-    /// Where the server is a kernel.
-    pub server: Option<String>,
+    /// How long the client's handshake took, in seconds: the round trip.
+    pub handshake: f64,
+    /// How the sender controls congestion: as its kernel says, if it has one.
+    pub control: String,
 }
 
 /// Carries the bytes once. Whatever comes of it, nothing is left behind: the namespaces and
@@ -73,15 +69,15 @@ pub fn run(case: Case, direction: Direction, peer: Peer, seed: u64) -> io::Resul
 fn with_zerotcp(settings: &str, direction: Direction, bytes: u64) -> io::Result<Ran> {
     be_quiet();
     let _serve = Serve::start(&["--impair", settings]);
-    let client = transfer::connect(direction.port())?;
-    let congestion = Congestion {
-        client: transfer::congestion(&client)?,
-        server: None,
+    let client = Client::connect(direction)?;
+    let control = match direction {
+        Direction::Upload => client.control()?,
+        Direction::Download => "zerotcp's default".to_owned(),
     };
-    let seconds = transfer::carry(client, direction, bytes)?;
     Ok(Ran {
-        seconds,
-        congestion,
+        control,
+        handshake: client.handshake,
+        seconds: client.carry(bytes)?,
     })
 }
 
@@ -91,27 +87,29 @@ fn with_kernel(settings: &str, direction: Direction, bytes: u64) -> io::Result<R
     let ours = tun(KERNEL)?;
     let (theirs, server) = start_server(direction)?;
     let pump = Pump::start(ours, impairment, theirs);
-    let client = transfer::connect(direction.port())?;
-    let client_says = transfer::congestion(&client)?;
-    let seconds = transfer::carry(client, direction, bytes)?;
-    let server_says = match server.join() {
+    let client = Client::connect(direction)?;
+    let clients_control = client.control()?;
+    let handshake = client.handshake;
+    let seconds = client.carry(bytes)?;
+    let servers_control = match server.join() {
         Ok(served) => served??,
         Err(panic) => panic::resume_unwind(panic),
     };
     drop(pump);
     Ok(Ran {
-        seconds,
-        congestion: Congestion {
-            client: client_says,
-            server: Some(server_says),
+        control: match direction {
+            Direction::Upload => clients_control,
+            Direction::Download => servers_control,
         },
+        handshake,
+        seconds,
     })
 }
 
 type Server = JoinHandle<io::Result<io::Result<String>>>;
 
-/// A kernel of its own that serves one client: the end of its line, and what it says of itself
-/// when the client has gone.
+/// A kernel of its own that serves one client: the end of its line, and how it controls
+/// congestion, to be had when the client has gone.
 fn start_server(direction: Direction) -> io::Result<(Tun, Server)> {
     let (hand_over, handed_over) = mpsc::channel();
     let server = thread::spawn(move || {
