@@ -65,7 +65,7 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(obstacle) = common::network::obstacle() {
-        println!("skipped: impaired needs root and /dev/net/tun: {obstacle}");
+        println!("skipped: impaired needs root and /dev/net/tun ({obstacle})");
         return ExitCode::SUCCESS;
     }
     let chosen = |case: &Case| args.case.as_ref().is_none_or(|name| name == case.name);
