@@ -98,7 +98,7 @@ impl Bulk {
             }
         });
         let id = host.connect(port);
-        host.until_state(id, State::Established);
+        host.until_entered(State::Established);
         let mut at = 0;
         host.until("room to send", |stack| {
             while at < self.bytes {

@@ -34,12 +34,12 @@ pub fn simultaneous_close() {
     host.settle();
     assert_eq!(host.stack().recv(id, &mut [0; 10]), Ok(5));
     host.stack().shutdown(id).unwrap();
-    host.until_state(id, State::FinWait1);
+    host.until_entered(State::FinWait1);
     // Ours waits at the gate for theirs.
     host.settle();
     assert_eq!(host.stack().state(id), Some(State::FinWait1));
     close.send(()).unwrap();
-    host.until_state(id, State::TimeWait);
+    host.until_entered(State::TimeWait);
     let stream = kernel.join().unwrap();
     assert!(host.states().ends_with(&[
         State::Established,
@@ -101,7 +101,7 @@ pub fn half_close_zerotcp_first() {
     host.send_all(id, &request);
     host.stack().shutdown(id).unwrap();
     assert_same(&host.read_to_end(id), &answer);
-    host.until_state(id, State::TimeWait);
+    host.until_entered(State::TimeWait);
     host.until_gone(id);
     assert_same(&kernel.join().unwrap(), &request);
     assert!(host.states().ends_with(&[

@@ -110,9 +110,11 @@ impl<D: Device + AsFd> Host<D> {
         self.until("a client", |stack| stack.accept(listener))
     }
 
-    pub fn until_state(&mut self, id: ConnectionId, state: State) {
-        self.until(&state.to_string(), |stack| {
-            (stack.state(id) == Some(state)).then_some(())
+    /// Until the connection has entered `state`, which it may have left again.
+    pub fn until_entered(&mut self, state: State) {
+        let states = self.states.clone();
+        self.until(&state.to_string(), |_| {
+            states.0.borrow().contains(&state).then_some(())
         });
     }
 

@@ -27,11 +27,11 @@ pub fn active_open_to_a_kernel_listener() {
 
     let data = noise(300_000, 1);
     let id = host.connect(port);
-    host.until_state(id, State::Established);
+    host.until_entered(State::Established);
     host.send_all(id, &data);
     host.stack().shutdown(id).unwrap();
     assert_same(&host.read_to_end(id), &data);
-    host.until_state(id, State::TimeWait);
+    host.until_entered(State::TimeWait);
     host.until_gone(id);
     kernel.join().unwrap();
     assert_eq!(
