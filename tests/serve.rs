@@ -4,38 +4,33 @@
 //! the test is, and talks to it through std's sockets. That takes root and `/dev/net/tun`;
 //! where they are missing the tests that need them are reported as ignored, with the reason.
 
+mod common;
+
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
-use std::panic;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Barrier, Mutex};
-use std::thread::{self, JoinHandle};
+use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::process::{Command, Output};
+use std::sync::Barrier;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use pcap_file::pcap::PcapReader;
-use zerotcp::device::{Tun, TunConfig, enter_private_network};
 use zerotcp::wire::{TcpFlags, TcpPacket};
 
-const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 2);
+use common::network::{self, PATIENCE, ZEROTCP as SERVER, trial};
+use common::noise::{assert_same, noise};
+use common::serve::{Serve, program};
+
 const ECHO: u16 = 7;
 const DISCARD: u16 = 9;
 const CHARGEN: u16 = 19;
 const HTTP: u16 = 80;
 
-/// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 fn main() {
     let arguments = Arguments::from_args();
-    let network = in_private_network(|| Tun::create(&TunConfig::default()).err());
-    let networked_needs = network.unwrap_or_else(Some).map(|error| {
-        eprintln!("no test network: {error}");
-        "root and /dev/net/tun"
-    });
+    let networked_needs = network::missing();
     let ping_needs = match Command::new("ping").arg("-V").output() {
         Ok(_) => networked_needs,
         Err(_) => networked_needs.or(Some("the program ping")),
@@ -102,110 +97,6 @@ fn main() {
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-/// A test in a network of its own; ignored if something that it needs is missing.
-fn trial(name: &str, test: fn(), missing: Option<&str>) -> Trial {
-    let name = match missing {
-        None => name.to_owned(),
-        Some(what) => format!("{name} [needs {what}]"),
-    };
-    Trial::test(name, move || Ok(in_private_network(test)?)).with_ignored_flag(missing.is_some())
-}
-
-/// Runs `work` on a thread that is alone with its children in a new network namespace.
-fn in_private_network<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
-    let thread = thread::spawn(|| enter_private_network().map(|()| work()));
-    thread
-        .join()
-        .unwrap_or_else(|panic| panic::resume_unwind(panic))
-}
-
-/// A running `zerotcp serve`, killed at the latest when it goes out of scope.
-struct Serve {
-    child: Child,
-    printed: Arc<Mutex<String>>,
-    reader: Option<JoinHandle<()>>,
-}
-
-/// A `zerotcp serve` that has ended.
-struct Ended {
-    status: ExitStatus,
-    printed: String,
-}
-
-impl Serve {
-    /// Starts it and waits until it serves.
-    fn start(arguments: &[&str]) -> Serve {
-        let mut child = program(&["serve"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut introduction = String::new();
-        while !introduction.contains("Ctrl-C") {
-            let len = lines.read_line(&mut introduction).unwrap();
-            assert!(len > 0, "it ended early: {introduction}");
-        }
-        let printed = Arc::new(Mutex::new(introduction));
-        let reader = thread::spawn({
-            let printed = Arc::clone(&printed);
-            move || {
-                for line in lines.lines().map_while(Result::ok) {
-                    let mut printed = printed.lock().unwrap();
-                    *printed += &line;
-                    *printed += "\n";
-                }
-            }
-        });
-        Serve {
-            child,
-            printed,
-            reader: Some(reader),
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-        kill(pid, signal).unwrap();
-    }
-
-    /// Presses Ctrl-C and waits for the end.
-    fn stop(self) -> Ended {
-        self.signal(Signal::SIGINT);
-        self.wait()
-    }
-
-    fn wait(mut self) -> Ended {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < PATIENCE, "it does not end");
-            thread::sleep(Duration::from_millis(5));
-        };
-        self.reader.take().unwrap().join().unwrap();
-        let printed = self.printed.lock().unwrap().clone();
-        Ended { status, printed }
-    }
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        // It has ended already, but for a test that failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zerotcp"));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
 fn connect(port: u16) -> TcpStream {
     let address = SocketAddr::V4(SocketAddrV4::new(SERVER, port));
     let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
@@ -227,25 +118,6 @@ fn exchange(stream: &TcpStream, data: &[u8]) -> Vec<u8> {
         stream.read_to_end(&mut back).unwrap();
     });
     back
-}
-
-/// Bytes that are never twice the same, but the same for a seed.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-/// Whether both are equal, without printing megabytes where they are not.
-fn assert_same(left: &[u8], right: &[u8]) {
-    assert_eq!(left.len(), right.len(), "lengths differ");
-    let at = left.iter().zip(right).position(|(a, b)| a != b);
-    assert_eq!(at, None, "bytes differ");
 }
 
 fn echo_returns_every_byte() {

@@ -1,7 +1,14 @@
-//! What the integration tests share.
+//! What the integration tests share, and benches that need a network.
 
-// Each test target uses a part of it.
+// Each target uses a part of it.
 #![allow(dead_code)]
 
+#[cfg(feature = "cli")]
+pub mod network;
+pub mod noise;
 pub mod packets;
+#[cfg(feature = "cli")]
+pub mod pump;
 pub mod script;
+#[cfg(feature = "cli")]
+pub mod serve;
