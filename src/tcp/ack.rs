@@ -7,7 +7,7 @@ use super::state::State;
 use super::tcb::Tcb;
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{SeqNumber, TcpSegment};
+use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
 
 impl Tcb {
     /// `false` where the acknowledgment is not to be believed, and the segment goes no further.
@@ -16,12 +16,13 @@ impl Tcb {
         now: Instant,
         config: &Config,
         segment: &TcpSegment<'_>,
+        options: &OptionSummary,
         effects: &mut Effects,
     ) -> bool {
         let ack = segment.ack();
         if self.state == State::SynReceived {
             if !self.acknowledges_syn(segment) {
-                effects.reset = ResetReply::to_stray(segment);
+                effects.reset = ResetReply::to_stray(segment, options);
                 return false;
             }
             self.acknowledge(now, config, ack, effects);
@@ -37,12 +38,22 @@ impl Tcb {
             return false;
         }
         if self.snd.una < ack {
+            // What was sent again is measured by timestamps alone (RFC 6298 section 3).
+            if self.timing.is_none()
+                && let Some(tick) = self.echoed(options)
+                && let Some(rtt) = self.since_tick(now, tick)
+            {
+                self.rtt.sample(rtt);
+            }
             self.acknowledge(now, config, ack, effects);
             self.update_window(segment);
         } else if ack == self.snd.una {
             let before = self.snd.wnd;
             self.update_window(segment);
             self.note_duplicate_ack(segment, before);
+        }
+        if self.snd.una == ack {
+            self.receive_ece(now, config, segment.flags());
         }
         self.follow_acknowledged_fin(now, config, effects);
         true
@@ -62,6 +73,7 @@ impl Tcb {
         // A FIN counts one more than there are octets; `consume` stops at the end.
         self.tally.octets_acked += text.min(self.send_buffer.len()) as u64;
         self.send_buffer.consume(text);
+        self.release_send_buffer();
         self.snd.una = ack;
         self.snd.cursor = self.snd.cursor.max(ack);
         self.retries = 0;
@@ -140,10 +152,22 @@ impl Tcb {
             DuplicateAck::Wait => {}
             DuplicateAck::Retransmit => {
                 self.congestion.on_fast_retransmit(flight, mss);
+                self.note_window_reduced();
                 self.retransmit_first = true;
             }
             DuplicateAck::Inflate => self.congestion.inflate(mss),
         }
+    }
+
+    /// HOOK for ECN: the peer tells of a mark; once a window (RFC 3168 section 6.1.2). Not
+    /// where the window has shrunk for a loss in the same window.
+    pub(super) fn reduce_for_ecn(&mut self, _now: Instant) {
+        if self.recovery.holds(self.snd.una) {
+            return;
+        }
+        let (mss, flight) = (u32::from(self.snd.mss), self.flight());
+        self.congestion.on_fast_retransmit(flight, mss);
+        self.congestion.on_recovered(flight, mss);
     }
 
     /// What the acknowledgment of our FIN does.

@@ -63,6 +63,11 @@ impl Recovery {
         }
     }
 
+    /// Whether what is in flight counts to an episode that has reduced the window.
+    pub(super) fn holds(&self, una: SeqNumber) -> bool {
+        self.recover.is_some() || self.not_before.is_some_and(|point| una < point)
+    }
+
     /// The retransmission timer expired: the episode ends, and duplicates that what is
     /// in flight still causes start no new one (section 4).
     pub(super) fn on_timeout(&mut self, nxt: SeqNumber) {

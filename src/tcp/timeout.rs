@@ -16,6 +16,10 @@ impl Tcb {
                 Timer::Retransmit => self.on_retransmission_timeout(config, &mut effects),
                 Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
                 Timer::DelayedAck => self.ack_due = AckDue::Now,
+                Timer::Release => {
+                    self.release_send_buffer();
+                    self.release_receive_buffer();
+                }
                 Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
             }
         }
@@ -41,6 +45,7 @@ impl Tcb {
             let (mss, flight) = (u32::from(self.snd.mss), self.flight());
             self.congestion.on_timeout(flight, mss, self.retries > 0);
             self.recovery.on_timeout(self.snd.nxt);
+            self.note_window_reduced();
         }
         self.retries += 1;
         self.rtt.back_off();

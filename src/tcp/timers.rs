@@ -9,15 +9,18 @@ pub(super) enum Timer {
     Persist,
     /// An acknowledgment has waited long enough (RFC 9293 section 3.8.6.3).
     DelayedAck,
+    /// No text has come or gone for a while: buffers that are empty are given back.
+    Release,
     /// TIME-WAIT is over, or FIN-WAIT-2 of a connection that has no user.
     TimeWait,
 }
 
 impl Timer {
-    const ALL: [Timer; 4] = [
+    const ALL: [Timer; 5] = [
         Timer::Retransmit,
         Timer::Persist,
         Timer::DelayedAck,
+        Timer::Release,
         Timer::TimeWait,
     ];
 }
@@ -54,8 +57,8 @@ impl TimerTable {
 
     /// The earliest time at which one is due; the end of time where none is set.
     pub(super) fn next(&self) -> Instant {
-        let [a, b, c, d] = self.due;
-        a.min(b).min(c.min(d))
+        let [a, b, c, d, e] = self.due;
+        a.min(b).min(c.min(d)).min(e)
     }
 
     /// A timer that is due at `now`, which is stopped.

@@ -2,7 +2,9 @@
 //!
 //! A segment is written `FLAGS SEQ[:END] [ack N] [win N] [<options>]`, numbers relative to
 //! each side's initial sequence number: `S 0 win 65535 <mss 1460>`, `P. 1:6 ack 1`. Flags
-//! are S, F, R, P, U and `.` for ACK, in this order. The text at number n is always
+//! are S, F, R, P, U, E, W (CWR) and `.` for ACK, in this order; a packet's ECN bits are
+//! `ect` for ECT(0) and `ce`, before the options. Ticks of ours count from the first one
+//! that goes out, in `<nop,nop,TS val N ecr N>`. The text at number n is always
 //! `octet(n)`, so what is sent and what is read checks itself.
 
 use std::fmt::Write as _;
@@ -19,12 +21,14 @@ use zerotcp::wire::{SackBlock, SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPa
 pub const US: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 2), 7);
 pub const PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 1), 49152);
 
-const FLAGS: [(char, TcpFlags); 6] = [
+const FLAGS: [(char, TcpFlags); 8] = [
     ('S', TcpFlags::SYN),
     ('F', TcpFlags::FIN),
     ('R', TcpFlags::RST),
     ('P', TcpFlags::PSH),
     ('U', TcpFlags::URG),
+    ('E', TcpFlags::ECE),
+    ('W', TcpFlags::CWR),
     ('.', TcpFlags::ACK),
 ];
 
@@ -48,6 +52,8 @@ pub struct Script {
     pub irs: SeqNumber,
     /// Ours, learned from the first SYN that goes out.
     pub iss: Option<SeqNumber>,
+    /// Our first timestamp, learned from what goes out.
+    pub first_tick: Option<u32>,
     pub us: SocketAddrV4,
     pub peer: SocketAddrV4,
     /// How much the user has sent and read, as the number of the next octet.
@@ -63,6 +69,8 @@ impl Script {
     /// A host that listens on port 7, its configuration changed by `change`.
     pub fn with(change: impl FnOnce(&mut Config)) -> Script {
         let mut config = Config::seeded(*US.ip(), 1);
+        // Acknowledgments wait from the first one on, unless a test is about those.
+        config.tcp.quick_acks = 0;
         change(&mut config);
         let mut stack = Stack::new(config);
         let listener = stack.listen(Listen::port(US.port())).unwrap();
@@ -72,6 +80,7 @@ impl Script {
             listener,
             irs: SeqNumber(1_000_000),
             iss: None,
+            first_tick: None,
             us: US,
             peer: PEER,
             next_send: 1,
@@ -151,10 +160,12 @@ impl Script {
                     builder = builder.ack(self.iss.unwrap_or_default() + ack as u32);
                 }
                 "win" => builder = builder.window(words.next().unwrap().parse().unwrap()),
+                "ect" => builder = builder.ip(|ip| ip.ecn(0b10)),
+                "ce" => builder = builder.ip(|ip| ip.ecn(0b11)),
                 "urg" => builder = builder.urgent(words.next().unwrap().parse().unwrap()),
                 _ => {
                     let rest: Vec<_> = std::iter::once(word).chain(words.by_ref()).collect();
-                    options = parse_options(&rest.join(" "));
+                    options = parse_options(&rest.join(" "), self.first_tick.unwrap_or_default());
                 }
             }
         }
@@ -201,9 +212,23 @@ impl Script {
             write!(text, " ack {}", tcp.ack() - self.irs).unwrap();
         }
         write!(text, " win {}", tcp.window()).unwrap();
+        match packet.ip.ecn() {
+            0b00 => {}
+            0b10 => text.push_str(" ect"),
+            other => panic!("ECN bits {other:#b}"),
+        }
+        let resets = flags.rst();
+        if let Some((value, _)) = tcp.option_summary().unwrap().timestamps
+            && !resets
+        {
+            self.first_tick.get_or_insert(value);
+        }
+        let first_tick = self.first_tick.unwrap_or_default();
+        // A reset's is always zero.
+        let base = if resets { 0 } else { first_tick };
         let options: Vec<_> = tcp
             .options()
-            .map(|option| show(option.unwrap(), self.irs))
+            .map(|option| show(option.unwrap(), self.irs, base))
             .collect();
         if !options.is_empty() {
             write!(text, " <{}>", options.join(",")).unwrap();
@@ -266,7 +291,8 @@ fn without_window(text: &str) -> String {
     words.join(" ")
 }
 
-fn parse_options(text: &str) -> Vec<TcpOption<'static>> {
+/// The options in `<>`; TSecr relative to our first tick.
+fn parse_options(text: &str, first_tick: u32) -> Vec<TcpOption<'static>> {
     let inner = text
         .strip_prefix('<')
         .and_then(|text| text.strip_suffix('>'));
@@ -274,6 +300,16 @@ fn parse_options(text: &str) -> Vec<TcpOption<'static>> {
     let option = |text: &str| match text.split_once(' ') {
         Some(("mss", size)) => TcpOption::MaximumSegmentSize(size.parse().unwrap()),
         Some(("wscale", shift)) => TcpOption::WindowScale(shift.parse().unwrap()),
+        Some(("TS", times)) => {
+            let words: Vec<_> = times.split(' ').collect();
+            let ["val", value, "ecr", echo] = words[..] else {
+                panic!("no timestamps {times}");
+            };
+            TcpOption::Timestamps {
+                value: value.parse().unwrap(),
+                echo: first_tick.wrapping_add(echo.parse().unwrap()),
+            }
+        }
         None if text == "nop" => TcpOption::NoOperation,
         None if text == "sackOK" => TcpOption::SackPermitted,
         _ => panic!("no option {text}"),
@@ -281,8 +317,8 @@ fn parse_options(text: &str) -> Vec<TcpOption<'static>> {
     inner.split(',').map(option).collect()
 }
 
-/// An option as text; the numbers of SACK blocks relative to `irs`.
-fn show(option: TcpOption<'_>, irs: SeqNumber) -> String {
+/// An option as text; the numbers of SACK blocks relative to `irs`, TSval to `first_tick`.
+fn show(option: TcpOption<'_>, irs: SeqNumber, first_tick: u32) -> String {
     match option {
         TcpOption::NoOperation => "nop".into(),
         TcpOption::MaximumSegmentSize(size) => format!("mss {size}"),
@@ -291,6 +327,9 @@ fn show(option: TcpOption<'_>, irs: SeqNumber) -> String {
         TcpOption::Sack(blocks) => {
             let block = |block: SackBlock| format!(" {}:{}", block.left - irs, block.right - irs);
             format!("sack{}", blocks.iter().map(block).collect::<String>())
+        }
+        TcpOption::Timestamps { value, echo } => {
+            format!("TS val {} ecr {echo}", value.wrapping_sub(first_tick))
         }
         other => format!("{other:?}"),
     }
