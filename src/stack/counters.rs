@@ -35,6 +35,10 @@ pub enum DropReason {
     BacklogFull,
     /// A SYN beyond the stack's bound of connections.
     TableFull,
+    /// Without timestamps, which both sides have agreed on.
+    NoTimestamp,
+    /// An old duplicate by its timestamp (PAWS).
+    OldTimestamp,
     /// Outside the receive window.
     OutOfWindow,
     /// A SYN or an inexact reset on a synchronized connection: challenged.
@@ -52,7 +56,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    const ALL: [DropReason; 21] = [
+    const ALL: [DropReason; 23] = [
         DropReason::MalformedIpv4,
         DropReason::NotIpv4,
         DropReason::BadIpv4Checksum,
@@ -67,6 +71,8 @@ impl DropReason {
         DropReason::Stray,
         DropReason::BacklogFull,
         DropReason::TableFull,
+        DropReason::NoTimestamp,
+        DropReason::OldTimestamp,
         DropReason::OutOfWindow,
         DropReason::Challenged,
         DropReason::BadAck,
@@ -79,6 +85,8 @@ impl DropReason {
     pub(super) fn of_fate(fate: SegmentFate) -> Option<DropReason> {
         match fate {
             SegmentFate::Processed => None,
+            SegmentFate::NoTimestamp => Some(DropReason::NoTimestamp),
+            SegmentFate::OldTimestamp => Some(DropReason::OldTimestamp),
             SegmentFate::OutOfWindow => Some(DropReason::OutOfWindow),
             SegmentFate::Challenged => Some(DropReason::Challenged),
             SegmentFate::BadAck => Some(DropReason::BadAck),
@@ -120,6 +128,8 @@ impl fmt::Display for DropReason {
             DropReason::Stray => "stray segment",
             DropReason::BacklogFull => "backlog full",
             DropReason::TableFull => "table full",
+            DropReason::NoTimestamp => "no timestamp",
+            DropReason::OldTimestamp => "old timestamp",
             DropReason::OutOfWindow => "out of window",
             DropReason::Challenged => "challenged",
             DropReason::BadAck => "bad ACK",

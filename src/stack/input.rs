@@ -84,7 +84,8 @@ impl Stack {
             return Err(DropReason::Stray);
         };
         let config = &self.config.tcp;
-        let effects = entry.tcb.receive(now, config, segment, &options);
+        let ce = packet.ip.ecn() == 0b11;
+        let effects = entry.tcb.receive(now, config, segment, &options, ce);
         self.absorb(index, effects);
         match DropReason::of_fate(effects.fate) {
             None => Ok(()),
@@ -107,7 +108,7 @@ impl Stack {
         }
         let listener = self.listeners.lookup(quad.dst.0, quad.dst.1);
         let Some(listener) = listener.filter(|_| !flags.ack()) else {
-            if let Some(reset) = ResetReply::to_stray(segment) {
+            if let Some(reset) = ResetReply::to_stray(segment, options) {
                 self.reply(Reply::Reset { quad, reset });
             }
             return Ok(());

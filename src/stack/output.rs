@@ -67,7 +67,12 @@ impl Stack {
             self.burst += 1;
             let mut sack = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
             let (options, count) = options(&outgoing, &mut sack);
-            let written = entry.template.write(
+            let template = match outgoing.ect {
+                // ECT(0) (RFC 3168 section 5).
+                true => entry.template.ecn(0b10),
+                false => entry.template,
+            };
+            let written = template.write(
                 buffer,
                 &outgoing.fields,
                 &options[..count],
@@ -117,7 +122,12 @@ impl Stack {
                     ..SegmentFields::default()
                 };
                 let template = template(*quad, self.config.ttl);
-                let len = template.write(buffer, &fields, &[], [&[], &[]])?;
+                let times = reset
+                    .echo
+                    .map(|echo| TcpOption::Timestamps { value: 0, echo });
+                let aligned = times.map(|times| [NOP, NOP, times]);
+                let options = aligned.as_ref().map_or(&[][..], |options| options);
+                let len = template.write(buffer, &fields, options, [&[], &[]])?;
                 self.counters.segments_sent += 1;
                 self.counters.resets_sent += 1;
                 Ok(len)
@@ -138,11 +148,13 @@ impl Stack {
     }
 }
 
+const NOP: TcpOption<'static> = TcpOption::NoOperation;
+
 /// The options of a segment and how many there are, in the order in which Linux sends
 /// them and middleboxes expect them, each on the boundary that suits it. `sack` is room for
 /// the body of a SACK option.
 fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 6], usize) {
-    let mut options = [TcpOption::NoOperation; 6];
+    let mut options = [NOP; 6];
     let Some(mss) = outgoing.mss else {
         let mut count = 0;
         if let Some((value, echo)) = outgoing.timestamps {

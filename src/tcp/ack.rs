@@ -2,12 +2,13 @@
 
 use super::config::Config;
 use super::effects::{CloseReason, Effects, ResetReply};
-use super::loss::{Echo, Report};
+use super::loss::Report;
 use super::state::State;
 use super::tcb::Tcb;
 use super::timers::Timer;
+use super::timestamps::Echo;
 use crate::time::Instant;
-use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
+use crate::wire::{OptionSummary, SeqNumber, TcpFlags, TcpSegment};
 
 impl Tcb {
     /// `false` where the acknowledgment is not to be believed, and the segment goes no further.
@@ -22,7 +23,7 @@ impl Tcb {
         let ack = segment.ack();
         if self.state == State::SynReceived {
             if !self.acknowledges_syn(segment) {
-                effects.reset = ResetReply::to_stray(segment);
+                effects.reset = ResetReply::to_stray(segment, options);
                 return false;
             }
             self.acknowledge_syn(now, config, options);
@@ -45,7 +46,7 @@ impl Tcb {
         let advances = self.snd.una < ack;
         let probed = self.timers.is_set(Timer::Persist);
         if advances || (!options.sack().is_empty() && self.flight() > 0) {
-            let echo = self.echo(options);
+            let echo = self.timestamps.echoed(options);
             let mut report = self.mark_arrivals(now, ack, options.sack(), echo);
             if advances {
                 self.advance(config, ack, effects);
@@ -53,6 +54,7 @@ impl Tcb {
             self.update_window(segment);
             report.is_duplicate =
                 !advances && segment.sequence_len() == 0 && self.snd.wnd == before && !probed;
+            report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
             self.measure(now, &report, echo);
             self.recover(now, config, &report, echo);
         } else {
@@ -64,9 +66,12 @@ impl Tcb {
                 && !probed;
             if is_duplicate {
                 let report = Report::of_duplicate(self.flight());
-                let echo = self.echo(options);
+                let echo = self.timestamps.echoed(options);
                 self.recover(now, config, &report, echo);
             }
+        }
+        if self.snd.una == ack {
+            self.receive_ece(now, config, segment.flags());
         }
         self.follow_acknowledged_fin(now, config, effects);
         true
@@ -79,7 +84,7 @@ impl Tcb {
         config: &Config,
         options: &OptionSummary,
     ) {
-        let (ack, echo) = (self.snd.iss + 1, self.echo(options));
+        let (ack, echo) = (self.snd.iss + 1, self.timestamps.echoed(options));
         let report = self.mark_arrivals(now, ack, &[], echo);
         self.advance(config, ack, &mut Effects::default());
         self.measure(now, &report, echo);
@@ -93,6 +98,7 @@ impl Tcb {
         // A FIN counts one more than there are octets; `consume` stops at the end.
         self.tally.octets_acked += text.min(self.send_buffer.len()) as u64;
         self.send_buffer.consume(text);
+        self.release_send_buffer();
         self.snd.una = ack;
         self.retries = 0;
         self.probes = 0;
@@ -122,11 +128,6 @@ impl Tcb {
             self.rtt.sample(now, rtt, expected);
             self.flight.tail.note_measurement();
         }
-    }
-
-    /// What the echoed timestamp of a segment says.
-    fn echo(&self, _options: &OptionSummary) -> Echo {
-        Echo::NONE
     }
 
     /// The window of a segment that is no older than the one that last set it: it

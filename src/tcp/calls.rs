@@ -40,6 +40,7 @@ impl Tcb {
     pub fn recv(&mut self, config: &Config, out: &mut [u8]) -> usize {
         let count = self.receive_buffer.read(out);
         if count > 0 {
+            self.release_receive_buffer();
             self.note_read(config);
         }
         count
@@ -54,6 +55,7 @@ impl Tcb {
     pub fn consume(&mut self, config: &Config, count: usize) {
         self.receive_buffer.consume(count);
         if count > 0 {
+            self.release_receive_buffer();
             self.note_read(config);
         }
     }

@@ -46,10 +46,12 @@ pub struct Config {
     /// The largest retransmission timeout, and the longest gap between window
     /// probes. 60 s (RFC 6298 section 2.5).
     pub max_rto: Duration,
-    /// How long an acknowledgment may wait for company. 40 ms; less than 500 ms by MUST-40.
+    /// How long an acknowledgment may wait for company. 40 ms; what is 500 ms or more is
+    /// taken as 499 ms (MUST-40).
     pub delayed_ack: Duration,
     /// How many segments are acknowledged one by one at the start of a connection and after
-    /// a loss, so that a slow start is not slowed. 16.
+    /// a loss, so that a slow start is not slowed; as long as this end only listens: where it
+    /// answers, acknowledgments go with the answers. 16.
     pub quick_acks: u8,
     /// How long a peer may delay its acknowledgments, at most: what a probe for a lost tail
     /// waits on top where one segment is in flight (RFC 8985 section 7.2). 200 ms.
@@ -70,6 +72,8 @@ pub struct Config {
     pub max_syn_ack_retransmissions: u8,
     /// How many separate runs of octets are kept that arrived ahead of their turn. 64.
     pub max_out_of_order_runs: usize,
+    /// How long after the last text a connection keeps empty buffers. 1 s.
+    pub buffer_retention: Duration,
     /// How many segments that should not have come are answered with an
     /// acknowledgment in [`challenge_interval`](Config::challenge_interval), those with text
     /// not counted. 10 (RFC 5961 section 7).
@@ -123,6 +127,7 @@ impl Default for Config {
             max_syn_retransmissions: 7,
             max_syn_ack_retransmissions: 5,
             max_out_of_order_runs: 64,
+            buffer_retention: Duration::from_secs(1),
             max_challenges: 10,
             challenge_interval: Duration::from_secs(5),
             fin_wait_2_timeout: Duration::from_secs(60),
@@ -141,6 +146,11 @@ impl Config {
     /// it can be compared.
     pub(super) fn send_capacity(&self) -> usize {
         self.send_buffer.min(1 << 30)
+    }
+
+    /// How long an acknowledgment may wait.
+    pub(super) fn ack_delay(&self) -> Duration {
+        self.delayed_ack.min(Duration::from_millis(499))
     }
 
     /// The smallest shift by which a 16-bit field covers the receive buffer.

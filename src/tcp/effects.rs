@@ -1,7 +1,7 @@
 use core::fmt;
 
 use super::state::State;
-use crate::wire::{SeqNumber, TcpSegment};
+use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,31 +30,36 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>`.
+/// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>[<TSval=0,TSecr=echo>]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetReply {
     /// SEG.SEQ.
     pub seq: SeqNumber,
     /// SEG.ACK, with the ACK bit.
     pub ack: Option<SeqNumber>,
+    /// TSecr, with a timestamps option whose TSval is zero (RFC 7323 section 5.2).
+    pub echo: Option<u32>,
 }
 
 impl ResetReply {
     /// The answer to a segment that belongs to no connection (RFC 9293 section
     /// 3.10.7.1); none to a reset.
-    pub fn to_stray(segment: &TcpSegment<'_>) -> Option<ResetReply> {
+    pub fn to_stray(segment: &TcpSegment<'_>, options: &OptionSummary) -> Option<ResetReply> {
         let flags = segment.flags();
+        let echo = options.timestamps.map(|(value, _)| value);
         if flags.rst() {
             None
         } else if flags.ack() {
             Some(ResetReply {
                 seq: segment.ack(),
                 ack: None,
+                echo,
             })
         } else {
             Some(ResetReply {
                 seq: SeqNumber(0),
                 ack: Some(segment.seq() + segment.sequence_len()),
+                echo,
             })
         }
     }
@@ -66,6 +71,10 @@ pub enum SegmentFate {
     /// It was processed.
     #[default]
     Processed,
+    /// Without timestamps, which both sides have agreed on (RFC 7323 section 3.2).
+    NoTimestamp,
+    /// An old duplicate by its timestamp (PAWS, RFC 7323 section 5).
+    OldTimestamp,
     /// Outside the receive window.
     OutOfWindow,
     /// A SYN or an inexact reset on a synchronized connection (RFC 5961 sections 3 and 4).

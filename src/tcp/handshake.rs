@@ -37,7 +37,9 @@ pub struct PeerSyn {
     pub sack_permitted: bool,
     /// TSval.
     pub timestamp: Option<u32>,
-    /// Whether it asks for ECN: ECE and CWR are set (RFC 3168 section 6.1.1).
+    /// Whether it asks for ECN, with ECE and CWR; a SYN,ACK agrees to it with ECE alone: one
+    /// that has both comes from a peer that reflects what it does not know (RFC 3168
+    /// sections 6.1.1 and 6.1.1.2).
     pub ecn: bool,
 }
 
@@ -52,7 +54,7 @@ impl PeerSyn {
             window_scale: options.window_scale,
             sack_permitted: options.sack_permitted,
             timestamp: options.timestamps.map(|(value, _)| value),
-            ecn: flags.contains(TcpFlags::ECE | TcpFlags::CWR),
+            ecn: flags.contains(TcpFlags::ECE) && flags.contains(TcpFlags::CWR) != flags.ack(),
         }
     }
 }
@@ -91,6 +93,8 @@ impl Tcb {
             _ => (self.snd.shift, self.rcv.shift) = (0, 0),
         }
         self.rcv.sack_permitted &= syn.sack_permitted;
+        self.timestamps.synchronize(syn.timestamp);
+        self.ecn.synchronize(syn.ecn);
         self.congestion = Congestion::new(config, self.snd.mss.into());
         self.set_send_window(syn.window.into(), syn.irs, SeqNumber(0));
     }
@@ -108,7 +112,7 @@ impl Tcb {
         let ack = segment.ack();
         // First, the ACK bit.
         if flags.ack() && !self.acknowledges_syn(segment) {
-            effects.reset = ResetReply::to_stray(segment);
+            effects.reset = ResetReply::to_stray(segment, options);
             effects.fate = SegmentFate::BadAck;
             return;
         }
@@ -127,6 +131,7 @@ impl Tcb {
             return;
         }
         self.synchronize(config, &PeerSyn::of(segment, options));
+        self.timestamps.confirm(now);
         self.snd.wl2 = ack;
         if flags.ack() {
             self.acknowledge_syn(now, config, options);
@@ -150,9 +155,13 @@ impl Tcb {
         options: &OptionSummary,
         effects: &mut Effects,
     ) -> SegmentFate {
+        if let Some((value, _)) = options.timestamps {
+            self.timestamps.note(now, segment.seq(), value);
+        }
         if !segment.flags().ack() {
             // Our answer was lost.
             self.syn_due = true;
+            self.ecn.synchronize(PeerSyn::of(segment, options).ecn);
             return SegmentFate::OutOfWindow;
         }
         if !self.acknowledges_syn(segment) {
@@ -201,11 +210,15 @@ impl Tcb {
             self.timers.set(Timer::Retransmit, due);
         }
         self.ack_due = AckDue::No;
-        let (flags, ack) = if answers {
-            (TcpFlags::SYN | TcpFlags::ACK, self.rcv.nxt)
-        } else {
-            (TcpFlags::SYN, SeqNumber(0))
-        };
+        let ack = answers.then_some(self.rcv.nxt);
+        let mut flags = TcpFlags::SYN | self.ecn.syn_flags(answers, is_retransmission);
+        if answers {
+            flags |= TcpFlags::ACK;
+            if !is_retransmission {
+                // The peer's SYN came just now.
+                self.timestamps.confirm(now);
+            }
+        }
         // In an answer only if the peer's SYN had it; `synchronize` has seen to that.
         // A shift of zero is worth sending: it lets the peer scale its own.
         let scaled = match answers {
@@ -215,7 +228,7 @@ impl Tcb {
         Some(Outgoing {
             fields: SegmentFields {
                 seq: self.snd.iss,
-                ack,
+                ack: ack.unwrap_or_default(),
                 flags,
                 // Not scaled on a SYN (RFC 7323 section 2.2).
                 window: config.receive_window().min(u16::MAX.into()) as u16,
@@ -224,9 +237,10 @@ impl Tcb {
             mss: Some(self.rcv.mss),
             window_scale: scaled.then_some(self.rcv.shift),
             sack_permitted: self.rcv.sack_permitted,
-            timestamps: None,
+            timestamps: self.timestamps.stamp(now, ack),
             sack: SackList::default(),
             payload: [&[], &[]],
+            ect: false,
             is_retransmission,
         })
     }

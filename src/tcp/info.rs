@@ -124,8 +124,8 @@ impl Tcb {
             receive_window: self.rcv.edge - self.rcv.nxt,
             window_scale: (self.snd.shift, self.rcv.shift),
             sack: self.rcv.sack_permitted,
-            timestamps: false,
-            ecn: false,
+            timestamps: self.timestamps.enabled(),
+            ecn: self.ecn.enabled(),
             tally: self.tally,
         }
     }

@@ -9,19 +9,21 @@ use crate::wire::{OptionSummary, TcpSegment};
 
 impl Tcb {
     /// Processes a segment that belongs to this connection. Its checksum has been verified.
-    /// `options` are those that it has, before the first malformed one (MUST-7).
+    /// `options` are those that it has, before the first malformed one (MUST-7); `ce` is
+    /// whether its packet was marked on its way (RFC 3168 section 5).
     pub fn receive(
         &mut self,
         now: Instant,
         config: &Config,
         segment: &TcpSegment<'_>,
         options: &OptionSummary,
+        ce: bool,
     ) -> Effects {
         let mut effects = Effects::default();
         self.tally.segments_received = self.tally.segments_received.wrapping_add(1);
         match self.state {
             State::Closed | State::Listen => {
-                effects.reset = ResetReply::to_stray(segment);
+                effects.reset = ResetReply::to_stray(segment, options);
                 effects.fate = SegmentFate::AfterClose;
             }
             State::SynSent => {
@@ -29,7 +31,7 @@ impl Tcb {
             }
             _ => {
                 effects.fate =
-                    self.receive_synchronized(now, config, segment, options, &mut effects);
+                    self.receive_synchronized(now, config, segment, options, ce, &mut effects);
             }
         }
         effects
@@ -42,6 +44,7 @@ impl Tcb {
         config: &Config,
         segment: &TcpSegment<'_>,
         options: &OptionSummary,
+        ce: bool,
         effects: &mut Effects,
     ) -> SegmentFate {
         let flags = segment.flags();
@@ -50,6 +53,12 @@ impl Tcb {
         let again = flags.syn() && !flags.rst() && segment.seq() == self.rcv.irs;
         if self.state == State::SynReceived && again {
             return self.receive_syn_again(now, config, segment, options, effects);
+        }
+
+        // Before all, its age (RFC 7323 section 5.3).
+        let value = options.timestamps.map(|(value, _)| value);
+        if let Some(fate) = self.check_timestamp(now, config, segment, value) {
+            return fate;
         }
 
         // First, the sequence number.
@@ -89,12 +98,17 @@ impl Tcb {
         if !self.receive_ack(now, config, segment, options, effects) {
             return SegmentFate::BadAck;
         }
+        // After it, so that who guesses a number in the window cannot set the peer's clock.
+        if let Some(value) = value {
+            self.timestamps.note(now, segment.seq(), value);
+        }
         if self.state == State::Closed {
             // It was the last acknowledgment there was to wait for.
             return SegmentFate::Processed;
         }
 
         // Seventh, the text.
+        self.receive_mark(config, segment, ce);
         let fate = self.receive_text(now, config, segment, effects);
         if fate == SegmentFate::AfterClose {
             return fate;
@@ -103,6 +117,30 @@ impl Tcb {
         // Eighth, the FIN bit.
         self.receive_fin(now, config, segment, effects);
         fate
+    }
+
+    /// Whether a segment is to be dropped by its timestamp, or for want of one. Never a reset
+    /// (RFC 7323 section 5.2). A SYN without is not dropped in silence: whoever has
+    /// restarted learns of this connection by the challenge alone (RFC 5961 section 4.2).
+    fn check_timestamp(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        segment: &TcpSegment<'_>,
+        value: Option<u32>,
+    ) -> Option<SegmentFate> {
+        let flags = segment.flags();
+        if !self.timestamps.enabled() || flags.rst() {
+            return None;
+        }
+        match value {
+            None if !flags.syn() => Some(SegmentFate::NoTimestamp),
+            Some(value) if self.timestamps.is_old(now, value) => {
+                self.challenge(now, config, segment);
+                Some(SegmentFate::OldTimestamp)
+            }
+            _ => None,
+        }
     }
 
     /// Whether the segment overlaps the receive window. With a closed window the one
@@ -135,6 +173,7 @@ impl Tcb {
             return SegmentFate::OutOfWindow;
         }
         self.challenge(now, config, segment);
+        self.receive_again(config, segment);
         // Only the FIN that brought us there: a blind one would keep us there for ever.
         let end = segment.seq() + segment.sequence_len();
         if self.state == State::TimeWait && flags.fin() && end == self.rcv.nxt {

@@ -16,6 +16,8 @@
 //! | `text` | what its text and FIN do |
 //! | `output` | what is to be sent next |
 //! | `window` | which window is offered |
+//! | `timestamps` | the clock that segments carry, and PAWS: RFC 7323 |
+//! | `ecn` | marks of congestion, both ways: RFC 3168 |
 //! | `timeout` | what falls due |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
@@ -33,6 +35,7 @@ mod buffer;
 mod calls;
 mod config;
 pub mod congestion;
+mod ecn;
 mod effects;
 mod handshake;
 mod info;
@@ -47,6 +50,7 @@ mod tcb;
 mod text;
 mod timeout;
 mod timers;
+mod timestamps;
 mod window;
 
 pub use config::{Config, Ecn};

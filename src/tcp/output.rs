@@ -6,8 +6,9 @@ use super::reassembly::SackList;
 use super::state::State;
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
+use super::timestamps::Timestamps;
 use crate::time::Instant;
-use crate::wire::{SegmentFields, SeqNumber, TcpFlags};
+use crate::wire::{SackBlocks, SegmentFields, SeqNumber, TcpFlags};
 
 /// A segment to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct Outgoing<'a> {
     pub sack: SackList,
     /// Its text, in two pieces.
     pub payload: [&'a [u8]; 2],
+    /// Whether its packet is to be marked as ECN-capable: ECT(0) (RFC 3168 section 5).
+    pub ect: bool,
     /// Whether it was sent before.
     pub is_retransmission: bool,
 }
@@ -241,8 +244,16 @@ impl Tcb {
             }
         }
 
+        let new_text = len > 0 && !is_retransmission && !probe;
+        if len > 0 {
+            self.keep_buffers(now, config);
+        }
+        if new_text && core::mem::take(&mut self.rcv.unanswered) {
+            // A dialogue: acknowledgments go with the answers.
+            self.rcv.quick_acks = 0;
+        }
         self.tally.segments_sent = self.tally.segments_sent.wrapping_add(1);
-        let mut flags = TcpFlags::ACK;
+        let mut flags = TcpFlags::ACK | self.ecn.flags(new_text);
         if fin {
             flags |= TcpFlags::FIN;
         }
@@ -254,7 +265,7 @@ impl Tcb {
         self.ack_due = AckDue::No;
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
-        let sack = self.sack_list();
+        let sack = self.reassembly.report(self.sack_room());
         Outgoing {
             fields: SegmentFields {
                 seq,
@@ -266,7 +277,7 @@ impl Tcb {
             mss: None,
             window_scale: None,
             sack_permitted: false,
-            timestamps: None,
+            timestamps: self.timestamps.stamp(now, Some(self.rcv.nxt)),
             sack,
             payload: match len {
                 0 => [&[], &[]],
@@ -275,22 +286,28 @@ impl Tcb {
                     .send_buffer
                     .slices((seq - self.snd.una) as usize, len as usize),
             },
+            ect: new_text && self.ecn.enabled(),
             is_retransmission,
         }
     }
 
-    /// How many octets the options of the next segment take.
+    /// What timestamps and SACK blocks take of the next segment's header, in octets, padding
+    /// counted: that much less text fits it (RFC 9293 section 3.7.1).
     pub(super) fn option_len(&self) -> u32 {
-        self.sack_list().option_len()
+        let timestamps = match self.timestamps.enabled() {
+            true => Timestamps::OPTION_LEN,
+            false => 0,
+        };
+        timestamps + self.reassembly.report_len(self.sack_room())
     }
 
-    /// What an acknowledgment reports of the octets that came ahead of their turn, if the
-    /// peer understands it (RFC 2018).
-    pub(super) fn sack_list(&self) -> SackList {
-        if self.rcv.sack_permitted && !self.reassembly.is_empty() {
-            self.reassembly.blocks()
-        } else {
-            SackList::default()
+    /// How many SACK blocks a segment has room for: four, or three beside timestamps
+    /// (RFC 2018 section 3); none for a peer that does not understand them.
+    fn sack_room(&self) -> usize {
+        match (self.rcv.sack_permitted, self.timestamps.enabled()) {
+            (false, _) => 0,
+            (true, true) => SackBlocks::MAX - 1,
+            (true, false) => SackBlocks::MAX,
         }
     }
 }

@@ -9,8 +9,11 @@ use crate::wire::{SackBlock, SackBlocks, SeqNumber};
 pub(super) struct Reassembly {
     /// `left..right`, each right below the next one's left.
     runs: Vec<(SeqNumber, SeqNumber)>,
-    /// A number of each run that grew of late, the latest first.
-    recent: [Option<SeqNumber>; SackBlocks::MAX],
+    /// A number of each run to be reported, that which text came for last first: of four,
+    /// or of as many as there are. What follows is void.
+    recent: [SeqNumber; SackBlocks::MAX],
+    /// What came twice and has not been reported (RFC 2883).
+    duplicate: Option<SackBlock>,
 }
 
 impl Reassembly {
@@ -36,34 +39,92 @@ impl Reassembly {
             self.runs[first] = (left, right);
             self.runs.drain(first + 1..last);
         }
-        self.note_recent(left, self.runs[first]);
+        self.order_reports(Some(left));
         true
     }
 
-    /// `number` of `run` comes to the front of what grew of late; what else there is of
-    /// that run goes.
-    fn note_recent(&mut self, number: SeqNumber, run: (SeqNumber, SeqNumber)) {
-        let old = self.recent;
-        let others = old.into_iter().flatten().filter(|n| !lies_in(*n, run));
-        let newest = core::iter::once(number).chain(others);
-        self.recent = [None; SackBlocks::MAX];
-        for (slot, number) in self.recent.iter_mut().zip(newest) {
-            *slot = Some(number);
-        }
+    /// The part of `left..right` that is held already, the first one if there are more.
+    pub(super) fn overlap(&self, left: SeqNumber, right: SeqNumber) -> Option<SackBlock> {
+        let at = self.runs.partition_point(|run| run.1 <= left);
+        let run = self.runs.get(at).filter(|run| run.0 < right)?;
+        Some(SackBlock {
+            left: left.max(run.0),
+            right: right.min(run.1),
+        })
     }
 
-    /// The runs to report, the one that grew last first (RFC 2018 section 4).
-    pub(super) fn blocks(&self) -> SackList {
-        let mut list = SackList::default();
-        for number in self.recent.iter().flatten() {
-            if let Some(run) = self.runs.iter().find(|run| lies_in(*number, **run)) {
-                list.push(SackBlock {
-                    left: run.0,
-                    right: run.1,
-                });
+    /// Octets came that had come before. What follows on from those not yet reported is
+    /// reported with them, so that one acknowledgment does for several segments (MUST-58).
+    pub(super) fn note_duplicate(&mut self, duplicate: SackBlock) {
+        self.duplicate = Some(match self.duplicate {
+            Some(before) if before.right == duplicate.left => SackBlock {
+                left: before.left,
+                right: duplicate.right,
+            },
+            _ => duplicate,
+        });
+    }
+
+    /// Sets up `recent` after the runs have changed: the run of `newest` first, then in the
+    /// order they had, then whatever else there is.
+    fn order_reports(&mut self, newest: Option<SeqNumber>) {
+        let count = self.report_count();
+        let others = self.runs.iter().map(|run| run.0);
+        let candidates = newest.into_iter().chain(self.recent).chain(others);
+        let mut recent = [SeqNumber(0); SackBlocks::MAX];
+        let mut found = 0;
+        for number in candidates {
+            if found == count {
+                break;
+            }
+            if let Some(run) = self.run_of(number)
+                && !recent[..found].contains(&run.left)
+            {
+                recent[found] = run.left;
+                found += 1;
             }
         }
+        self.recent = recent;
+    }
+
+    /// How many runs can be reported.
+    fn report_count(&self) -> usize {
+        self.runs.len().min(SackBlocks::MAX)
+    }
+
+    /// The run in which a number lies.
+    fn run_of(&self, number: SeqNumber) -> Option<SackBlock> {
+        let at = self.runs.partition_point(|run| run.1 <= number);
+        let run = self.runs.get(at).filter(|run| run.0 <= number)?;
+        Some(SackBlock {
+            left: run.0,
+            right: run.1,
+        })
+    }
+
+    /// What an acknowledgment reports, `room` blocks at most: what came twice, this once
+    /// (RFC 2883 section 4), then the runs, the one for which text came last first, so that
+    /// it encloses what came twice ahead of its turn (RFC 2018 section 4).
+    pub(super) fn report(&mut self, room: usize) -> SackList {
+        let mut list = SackList::default();
+        let runs = self.recent[..self.report_count()].iter();
+        let runs = runs.filter_map(|number| self.run_of(*number));
+        for block in self.duplicate.into_iter().chain(runs).take(room) {
+            list.push(block);
+        }
+        self.duplicate = None;
         list
+    }
+
+    /// How much of a header [`report`](Reassembly::report) will take with the NOPs that
+    /// align it, in bytes.
+    pub(super) fn report_len(&self, room: usize) -> u32 {
+        let count = usize::from(self.duplicate.is_some()) + self.report_count();
+        match count.min(room) {
+            0 => 0,
+            // At most four blocks of eight.
+            count => 4 + (count * SackBlocks::BLOCK_LEN) as u32,
+        }
     }
 
     /// Drops what starts at or before `next` and returns the number after the octets
@@ -78,7 +139,10 @@ impl Reassembly {
             end = end.max(*right);
             done += 1;
         }
-        self.runs.drain(..done);
+        if done > 0 {
+            self.runs.drain(..done);
+            self.order_reports(None);
+        }
         end
     }
 
@@ -86,10 +150,11 @@ impl Reassembly {
     pub(super) fn clear(&mut self) {
         *self = Reassembly::default();
     }
-}
 
-fn lies_in(number: SeqNumber, run: (SeqNumber, SeqNumber)) -> bool {
-    number.in_window(run.0, run.1 - run.0)
+    /// Gives back the memory of runs that are gone.
+    pub(super) fn release(&mut self) {
+        self.runs.shrink_to_fit();
+    }
 }
 
 /// The blocks of a SACK option to be sent: none to four.
@@ -104,15 +169,6 @@ impl SackList {
         if let Some(slot) = self.blocks.get_mut(self.len) {
             *slot = block;
             self.len += 1;
-        }
-    }
-
-    /// What the option takes of a header with the NOPs that align it, in bytes.
-    pub(super) fn option_len(&self) -> u32 {
-        match self.len {
-            0 => 0,
-            // At most four blocks of eight.
-            len => 4 + (len * SackBlocks::BLOCK_LEN) as u32,
         }
     }
 }
@@ -148,6 +204,14 @@ mod tests {
                 if from >= to {
                     continue;
                 }
+                // What came twice is the first stretch that is there already.
+                let first = (from..to).find(|n| bitmap[*n as usize]);
+                let twice = reassembly.overlap(start + from, start + to);
+                prop_assert_eq!(twice.map(|block| block.left - start), first);
+                if let (Some(twice), Some(first)) = (twice, first) {
+                    let end = (first..to).find(|n| !bitmap[*n as usize]).unwrap_or(to);
+                    prop_assert_eq!(twice.right - start, end);
+                }
                 if from as usize == next {
                     next = (reassembly.advance(start + to) - start) as usize;
                 } else if reassembly.insert(start + from, start + to, limit) {
@@ -171,7 +235,10 @@ mod tests {
                 prop_assert!(reassembly.runs.len() <= limit);
 
                 // Reported are runs that are there, each once, that of the last piece first.
-                let blocks = reassembly.blocks();
+                let len = reassembly.report_len(SackBlocks::MAX);
+                let blocks = reassembly.report(SackBlocks::MAX);
+                prop_assert_eq!(blocks.len(), reassembly.runs.len().min(SackBlocks::MAX));
+                prop_assert_eq!(len as usize, blocks.len() * 8 + 4 * usize::from(!blocks.is_empty()));
                 for (n, block) in blocks.iter().enumerate() {
                     prop_assert!(reassembly.runs.contains(&(block.left, block.right)));
                     prop_assert!(!blocks[..n].contains(block));

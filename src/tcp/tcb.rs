@@ -3,6 +3,7 @@ use core::time::Duration;
 use super::buffer::RingBuffer;
 use super::config::Config;
 use super::congestion::{Congestion, Pacer};
+use super::ecn::Ecn;
 use super::effects::{CloseReason, Effects, ResetReply};
 use super::handshake::Opening;
 use super::info::Tally;
@@ -12,6 +13,7 @@ use super::rtt::Rtt;
 use super::settings::Settings;
 use super::state::State;
 use super::timers::{Timer, TimerTable};
+use super::timestamps::Timestamps;
 use crate::time::Instant;
 use crate::wire::SeqNumber;
 
@@ -57,6 +59,10 @@ pub(super) struct ReceiveSpace {
     pub(super) largest: u16,
     /// Octets received since the last acknowledgment.
     pub(super) unacknowledged: u32,
+    /// How many segments in order are still acknowledged at once.
+    pub(super) quick_acks: u8,
+    /// Text has come since we last sent some.
+    pub(super) unanswered: bool,
     /// The number of a FIN that arrived ahead of its turn.
     pub(super) fin: Option<SeqNumber>,
 }
@@ -88,6 +94,8 @@ pub struct Tcb {
     pub(super) receive_buffer: RingBuffer,
     pub(super) reassembly: Reassembly,
     pub(super) rtt: Rtt,
+    pub(super) timestamps: Timestamps,
+    pub(super) ecn: Ecn,
     pub(super) congestion: Congestion,
     pub(super) pacer: Pacer,
     pub(super) flight: Flight,
@@ -130,7 +138,11 @@ impl Tcb {
     pub(super) const DEFAULT_MSS: u16 = 536;
 
     pub(super) fn new(state: State, config: &Config, opening: Opening) -> Tcb {
-        let Opening { iss, mss, .. } = opening;
+        let Opening {
+            iss,
+            mss,
+            timestamp_offset,
+        } = opening;
         Tcb {
             state,
             passive: false,
@@ -155,6 +167,8 @@ impl Tcb {
                 sack_permitted: config.sack,
                 largest: Tcb::DEFAULT_MSS,
                 unacknowledged: 0,
+                quick_acks: config.quick_acks,
+                unanswered: false,
                 fin: None,
             },
             send_buffer: RingBuffer::default(),
@@ -166,6 +180,8 @@ impl Tcb {
             flight: Flight::new(iss),
             sent_at: Instant::ZERO,
             cwnd_limited: false,
+            timestamps: Timestamps::new(config, timestamp_offset),
+            ecn: Ecn::new(state, config),
             timers: TimerTable::new(),
             retries: 0,
             probes: 0,
@@ -206,6 +222,7 @@ impl Tcb {
         ResetReply {
             seq: self.bare_seq(),
             ack: Some(self.rcv.nxt),
+            echo: self.timestamps.echo(),
         }
     }
 
@@ -227,6 +244,7 @@ impl Tcb {
         self.timers.stop_all();
         self.send_buffer.clear();
         self.reassembly.clear();
+        self.release_receive_buffer();
         self.ack_due = AckDue::No;
         effects.closed = Some(reason);
     }

@@ -6,7 +6,7 @@ use super::state::State;
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::TcpSegment;
+use crate::wire::{SackBlock, SeqNumber, TcpSegment};
 
 impl Tcb {
     pub(super) fn receive_text(
@@ -27,8 +27,8 @@ impl Tcb {
         } else {
             0
         };
+        self.receive_again(config, segment);
         let Some(text) = text.get(old..).filter(|text| !text.is_empty()) else {
-            self.ack_due = AckDue::Now;
             return SegmentFate::Processed;
         };
         if self.released {
@@ -49,23 +49,46 @@ impl Tcb {
         }
         // A segment's text is below 64 KiB.
         let right = left + text.len() as u32;
-        let offset = self.receive_buffer.len() + (left - self.rcv.nxt) as usize;
-        if left != self.rcv.nxt {
-            // Ahead of its turn: the peer learns at once what is missing (MAY-13).
-            if self.rcv.sack_permitted {
-                // One tells all (RFC 2018).
-                self.ack_due = AckDue::Now;
-            } else {
-                self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
-            }
-            let limit = config.max_out_of_order_runs;
-            if !self.reassembly.insert(left, right, limit) {
-                return SegmentFate::NoRoom;
-            }
-            self.receive_buffer.write_at(offset, text);
-            return SegmentFate::Processed;
+        if let Some(duplicate) = self.reassembly.overlap(left, right) {
+            self.note_duplicate(config, duplicate);
         }
+        self.keep_buffers(now, config);
+        if left == self.rcv.nxt {
+            self.take_in_order(now, config, text);
+            effects.readable = true;
+            SegmentFate::Processed
+        } else {
+            self.keep_for_later(config, left, text)
+        }
+    }
+
+    /// Text ahead of its turn. What is kept is kept until it is read: this end never reneges
+    /// (RFC 2018 section 8), and what is not kept is not reported.
+    fn keep_for_later(&mut self, config: &Config, left: SeqNumber, text: &[u8]) -> SegmentFate {
+        // The peer learns at once what is missing (MAY-13), and is heard closely until it
+        // has recovered.
+        self.rcv.quick_acks = config.quick_acks;
+        if self.rcv.sack_permitted {
+            // One tells all (RFC 2018).
+            self.ack_due = AckDue::Now;
+        } else {
+            self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
+        }
+        let (right, limit) = (left + text.len() as u32, config.max_out_of_order_runs);
+        if !self.reassembly.insert(left, right, limit) {
+            return SegmentFate::NoRoom;
+        }
+        let offset = self.receive_buffer.len() + (left - self.rcv.nxt) as usize;
         self.receive_buffer.write_at(offset, text);
+        SegmentFate::Processed
+    }
+
+    /// Text that starts at RCV.NXT.
+    fn take_in_order(&mut self, now: Instant, config: &Config, text: &[u8]) {
+        let len = text.len() as u32;
+        let (left, right) = (self.rcv.nxt, self.rcv.nxt + len);
+        self.receive_buffer
+            .write_at(self.receive_buffer.len(), text);
         let fills_gap = !self.reassembly.is_empty();
         let next = self.reassembly.advance(right);
         self.receive_buffer.extend((next - left) as usize);
@@ -73,19 +96,49 @@ impl Tcb {
         self.rcv.nxt = next;
         // What is owed from before would acknowledge the new text, and duplicate nothing.
         self.duplicate_acks_due = 0;
-        effects.readable = true;
-
-        // At least every second full-sized segment at once (SHLD-19), and whatever
-        // fills a gap (RFC 5681 section 4.2).
-        self.rcv.largest = self.rcv.largest.max(text.len() as u16).min(self.rcv.mss);
+        self.rcv.unanswered = true;
         self.rcv.unacknowledged = self.rcv.unacknowledged.saturating_add(next - left);
-        if fills_gap || self.rcv.unacknowledged >= 2 * u32::from(self.rcv.largest) {
+
+        // More than the MSS is several segments that a device has put together.
+        let mss = u32::from(self.rcv.mss);
+        if len <= mss {
+            self.rcv.largest = self.rcv.largest.max(len as u16);
+        }
+        if fills_gap {
+            self.rcv.quick_acks = config.quick_acks;
+        }
+        // Whatever fills a gap at once (RFC 5681 section 4.2), every second full-sized
+        // segment at the latest (SHLD-19).
+        let full = len > mss || self.rcv.unacknowledged >= 2 * u32::from(self.rcv.largest);
+        if fills_gap || full || self.rcv.quick_acks > 0 {
             self.ack_due = AckDue::Now;
         } else if self.ack_due == AckDue::No {
             self.ack_due = AckDue::Later;
-            self.timers.set(Timer::DelayedAck, now + config.delayed_ack);
+            self.timers.set(Timer::DelayedAck, now + config.ack_delay());
         }
-        SegmentFate::Processed
+        self.rcv.quick_acks = self.rcv.quick_acks.saturating_sub(1);
+    }
+
+    /// Of an acceptable segment, or of one that lies before the window: reports the text
+    /// below RCV.NXT, which came before.
+    pub(super) fn receive_again(&mut self, config: &Config, segment: &TcpSegment<'_>) {
+        let left = segment.seq();
+        let right = left + segment.payload().len() as u32;
+        if left < self.rcv.nxt && !segment.payload().is_empty() {
+            let right = right.min(self.rcv.nxt);
+            self.note_duplicate(config, SackBlock { left, right });
+            if right == left + segment.payload().len() as u32 {
+                self.tally.duplicates_received = self.tally.duplicates_received.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Text came twice: the peer learns that at once (RFC 2883), for it may have sent again
+    /// what was not lost, or not have heard us.
+    fn note_duplicate(&mut self, config: &Config, duplicate: SackBlock) {
+        self.reassembly.note_duplicate(duplicate);
+        self.rcv.quick_acks = config.quick_acks;
+        self.ack_due = AckDue::Now;
     }
 
     pub(super) fn receive_fin(

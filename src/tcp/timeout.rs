@@ -20,6 +20,10 @@ impl Tcb {
                 Timer::Pace => {}
                 Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
                 Timer::DelayedAck => self.ack_due = AckDue::Now,
+                Timer::Release => {
+                    self.release_send_buffer();
+                    self.release_receive_buffer();
+                }
                 Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
             }
         }

@@ -16,18 +16,21 @@ pub(super) enum Timer {
     Persist,
     /// An acknowledgment has waited long enough (RFC 9293 section 3.8.6.3).
     DelayedAck,
+    /// No text has come or gone for a while: buffers that are empty are given back.
+    Release,
     /// TIME-WAIT is over, or FIN-WAIT-2 of a connection that has no user.
     TimeWait,
 }
 
 impl Timer {
-    const ALL: [Timer; 7] = [
+    const ALL: [Timer; 8] = [
         Timer::TailProbe,
         Timer::Reorder,
         Timer::Retransmit,
         Timer::Pace,
         Timer::Persist,
         Timer::DelayedAck,
+        Timer::Release,
         Timer::TimeWait,
     ];
 }

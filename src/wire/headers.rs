@@ -82,6 +82,16 @@ impl Headers {
         }
     }
 
+    /// The lower two bits of the TOS.
+    #[inline]
+    pub(super) fn set_ecn(&mut self, ecn: u8) {
+        let (old, new) = ((self.words[0] >> 8) & 0b11, u64::from(ecn & 0b11));
+        self.words[0] ^= (old ^ new) << 8;
+        // RFC 1624 section 3: the old value's complement and the new one are added.
+        let change = (0xffff ^ (old << 8)) + (new << 8);
+        self.ip_sum = add32(self.ip_sum, change as u32);
+    }
+
     /// Writes a packet to the start of `buffer` and gives its length in bytes; writes
     /// nothing where it does not fit. The IHL is that of the IPv4 options, which are
     /// padded with zeros.

@@ -61,6 +61,28 @@ impl SegmentTemplate {
         }
     }
 
+    /// The same for packets with these two bits of explicit congestion notification (RFC 3168
+    /// section 5): one segment may be ECN-capable, the next one not.
+    ///
+    /// ```
+    /// # use std::net::{Ipv4Addr, SocketAddrV4};
+    /// # use zerotcp::wire::{Ipv4Packet, SegmentFields, SegmentTemplate};
+    /// # let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7);
+    /// # let mut buffer = [0; 40];
+    /// let template = SegmentTemplate::with_ip(any, any, |ip| ip.dscp(46).ecn(0b01));
+    /// let fields = SegmentFields::default();
+    /// template.ecn(0b10).write(&mut buffer, &fields, &[], [&[], &[]])?;
+    /// let packet = Ipv4Packet::parse(&buffer).unwrap(); // its checksum is right
+    /// assert_eq!((packet.dscp(), packet.ecn()), (46, 0b10));
+    /// # Ok::<(), zerotcp::wire::BuildError>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn ecn(mut self, ecn: u8) -> SegmentTemplate {
+        self.headers.set_ecn(ecn);
+        self
+    }
+
     /// Writes headers, options and the payload, given in two pieces as a ring buffer
     /// holds it, to the start of `buffer` and returns the packet's length in bytes.
     ///

@@ -90,6 +90,10 @@ impl Script {
     /// A host that listens on port 7, its configuration changed by `change`.
     pub fn with(change: impl FnOnce(&mut Config)) -> Script {
         let mut config = Config::seeded(*US.ip(), 1);
+        // Acknowledgments wait from the first one on, unless a test is about those.
+        config.tcp.quick_acks = 0;
+        // Acknowledgments wait from the first one on, unless a test is about those.
+        config.tcp.quick_acks = 0;
         change(&mut config);
         let mut stack = Stack::new(config);
         let listener = stack.listen(Listen::port(US.port())).unwrap();
@@ -408,7 +412,7 @@ impl Script {
         }
         let options: Vec<_> = tcp
             .options()
-            .map(|option| self.show(option.unwrap()))
+            .map(|option| self.show(option.unwrap(), flags.rst()))
             .collect();
         if !options.is_empty() {
             write!(text, " <{}>", options.join(",")).unwrap();
@@ -418,7 +422,7 @@ impl Script {
 
     /// An option as text; the numbers of SACK blocks relative to the peer's, the value of a
     /// timestamp to our first.
-    fn show(&self, option: TcpOption<'_>) -> String {
+    fn show(&self, option: TcpOption<'_>, resets: bool) -> String {
         match option {
             TcpOption::NoOperation => "nop".into(),
             TcpOption::MaximumSegmentSize(size) => format!("mss {size}"),
@@ -431,7 +435,8 @@ impl Script {
                 format!("sack{}", blocks.iter().map(block).collect::<String>())
             }
             TcpOption::Timestamps { value, echo } => {
-                let first = self.first_ts.unwrap_or_default();
+                // A reset's is always zero.
+                let first = self.first_ts.filter(|_| !resets).unwrap_or_default();
                 format!("ts {} {echo}", value.wrapping_sub(first))
             }
             other => format!("{other:?}"),

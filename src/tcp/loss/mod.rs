@@ -31,7 +31,6 @@ use self::recovery::Episode;
 pub(super) use self::recovery::Report;
 use self::scoreboard::{Fate, Scoreboard};
 use self::tail::TailProbe;
-pub(super) use self::undo::Echo;
 use self::undo::{Frto, Undo};
 use crate::wire::SeqNumber;
 
@@ -46,9 +45,6 @@ pub(super) struct Flight {
     /// No fast recovery begins before this is acknowledged (RFC 6582 section 3.2 step 2 and
     /// section 4, RFC 6675 section 5.1).
     pub(super) not_before: Option<SeqNumber>,
-    /// Until this is acknowledged the window was reduced for a congestion mark already
-    /// (RFC 3168 section 6.1.2).
-    pub(super) marked_until: Option<SeqNumber>,
     /// Duplicate acknowledgments in a row from a peer without SACK.
     pub(super) duplicate_acks: u8,
     /// How many octets have left the network by what those say.
@@ -65,7 +61,6 @@ impl Flight {
             tail: TailProbe::default(),
             episode: None,
             not_before: None,
-            marked_until: None,
             duplicate_acks: 0,
             gone: 0,
             at_once: false,

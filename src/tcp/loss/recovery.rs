@@ -2,12 +2,13 @@
 //! RFC 6675 section 5, RFC 8985 section 6.3).
 
 use super::undo::News;
-use super::{Arrived, Echo, Evidence, Fate, Frto, Prr, Undo};
+use super::{Arrived, Evidence, Fate, Frto, Prr, Undo};
 use crate::tcp::config::Config;
 use crate::tcp::congestion::{Acked, Cause, CongestionEvent, Controller};
 use crate::tcp::output::Span;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::Timer;
+use crate::tcp::timestamps::Echo;
 use crate::time::Instant;
 use crate::wire::{SackBlock, SeqNumber};
 
@@ -50,6 +51,8 @@ pub(in crate::tcp) struct Report {
     pub(in crate::tcp) sacks: bool,
     /// A D-SACK: what arrived twice (RFC 2883).
     pub(in crate::tcp) duplicate: Option<SackBlock>,
+    /// Whether it has the ECE bit: then the window does not grow (RFC 3168 section 6.1.2).
+    pub(in crate::tcp) marked: bool,
     /// Whether it is a duplicate acknowledgment by RFC 5681 section 2.
     pub(in crate::tcp) is_duplicate: bool,
 }
@@ -172,7 +175,7 @@ impl Tcb {
                     report.acked > 0 && lost == 0,
                 );
             }
-            _ if report.acked > 0 => self.grow(now, report),
+            _ if report.acked > 0 && !report.marked => self.grow(now, report),
             _ => {}
         }
         self.rearm(now, config, report.acked > 0);
@@ -244,8 +247,7 @@ impl Tcb {
 
     fn begin_fast_recovery(&mut self, now: Instant, flight: u32) {
         // One reduction a window is enough (RFC 3168 section 6.1.2).
-        let una = self.snd.una;
-        if self.flight.marked_until.is_none_or(|point| point <= una) {
+        if !self.is_reduced() {
             self.reduce(now, flight, Cause::Loss, false);
         }
         let mss = self.snd.mss.into();
@@ -255,7 +257,7 @@ impl Tcb {
             undo: Undo::default(),
             kind: Kind::Fast {
                 prr: Prr::new(flight, self.flight.pipe(), mss),
-                highest_again: una,
+                highest_again: self.snd.una,
                 rescued: false,
                 partial: false,
             },
@@ -310,20 +312,16 @@ impl Tcb {
             cause,
             in_recovery,
         });
+        self.note_window_reduced();
     }
 
-    /// The peer reports a congestion mark (RFC 3168 section 6.1.2): the window shrinks, once
-    /// a window, and not in recovery, where it has shrunk already. Whether it did.
-    pub(in crate::tcp) fn reduce_for_ecn(&mut self, now: Instant) -> bool {
-        let una = self.snd.una;
-        let reduced = self.flight.marked_until.is_some_and(|point| una < point);
-        if reduced || self.flight.episode.is_some() {
-            return false;
+    /// The peer reports a congestion mark (RFC 3168 section 6.1.2): the window shrinks, but
+    /// not in recovery, where it has shrunk already.
+    pub(in crate::tcp) fn reduce_for_ecn(&mut self, now: Instant) {
+        if self.flight.episode.is_none() {
+            let flight = self.flight();
+            self.reduce(now, flight, Cause::Ecn, false);
         }
-        self.flight.marked_until = Some(self.snd.nxt);
-        let flight = self.flight();
-        self.reduce(now, flight, Cause::Ecn, false);
-        true
     }
 
     /// New data was acknowledged outside of fast recovery.
@@ -372,6 +370,7 @@ impl Tcb {
 
     fn undo(&mut self, now: Instant) {
         self.congestion.undo(now);
+        self.note_window_restored();
         self.flight.board.forgive();
         self.flight.episode = None;
         self.flight.at_once = false;

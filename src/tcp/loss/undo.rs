@@ -3,36 +3,8 @@
 //! next (F-RTO, RFC 5682). The response is that of RFC 4015: the congestion window is what
 //! it would have been.
 
-use core::time::Duration;
-
 use crate::time::Instant;
 use crate::wire::SeqNumber;
-
-/// What the echoed timestamp of an acknowledgment says: when what caused it was sent (RFC 7323
-/// section 3).
-#[derive(Clone, Copy, Debug)]
-pub(in crate::tcp) struct Echo {
-    /// In milliseconds of the connection's owner's clock; none without the option.
-    millis: Option<u32>,
-}
-
-impl Echo {
-    /// The segment has no timestamps.
-    pub(in crate::tcp) const NONE: Echo = Echo { millis: None };
-
-    /// Whether that was before `sent_at`, beyond doubt.
-    pub(in crate::tcp) fn is_older_than(self, sent_at: Instant) -> bool {
-        // A lap of the clock takes 49 days: the nearest one is meant.
-        self.millis
-            .is_some_and(|millis| (millis.wrapping_sub(sent_at.as_millis() as u32) as i32) < 0)
-    }
-
-    /// How long ago that was; none where it cannot be.
-    pub(in crate::tcp) fn round_trip(self, now: Instant) -> Option<Duration> {
-        let ago = (now.as_millis() as u32).wrapping_sub(self.millis?);
-        (ago < 1 << 31).then(|| Duration::from_millis(ago.into()))
-    }
-}
 
 /// What would show that an episode was a mistake.
 #[derive(Clone, Copy, Debug, Default)]
