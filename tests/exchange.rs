@@ -716,9 +716,9 @@ fn an_active_open_reaches_a_peer() {
     let id = s.stack.connect(s.now, remote).unwrap();
     s.peer = remote;
     s.us = s.stack.quad(id).unwrap().local();
-    s.expect("S 0 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,sackOK,ts 0 0,nop,wscale 5>");
     s.pass(1001);
-    s.expect("S 0 <mss 1460,sackOK,TS val 1001 ecr 0,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,sackOK,ts 1001 0,nop,wscale 5>");
     s.inject("S. 0 ack 9"); // not ours
     s.expect("R 9");
     s.inject("R. 0 ack 9");
@@ -730,9 +730,9 @@ fn an_active_open_reaches_a_peer() {
 
     // Refused.
     let id = s.stack.connect(s.now, remote).unwrap();
-    (s.iss, s.first_tick) = (None, None);
+    (s.iss, s.first_ts) = (None, None);
     s.us = s.stack.quad(id).unwrap().local();
-    s.expect("S 0 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,sackOK,ts 0 0,nop,wscale 5>");
     s.inject("R. 0 ack 1");
     assert_eq!(s.events(), [Event::Closed(id, CloseReason::Refused)]);
 }
