@@ -10,7 +10,7 @@ use super::listener::{Listen, ListenError};
 use super::output::template;
 use super::quad::Quad;
 use super::table::{Entry, Owner};
-use crate::tcp::{CloseReason, Info, State, Tcb};
+use crate::tcp::{CloseReason, Info, Settings, SoftError, State, Tcb};
 use crate::time::Instant;
 
 /// Why a call on a connection did nothing.
@@ -150,7 +150,7 @@ impl Stack {
             .find(|quad| self.table.find(*quad).is_none())
             .ok_or(ConnectError::NoPort)?;
         let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
-        let template = template(quad, self.config.ttl);
+        let template = template(quad, self.config.ttl, self.config.tcp.settings.dscp);
         let id = self.table.insert(quad, template, tcb, Owner::User);
         self.counters.connections_opened += 1;
         if self.config.report_states {
@@ -267,6 +267,32 @@ impl Stack {
     pub fn info(&self, id: ConnectionId) -> Option<Info> {
         let entry = self.table.entry(id)?;
         Some(entry.tcb.info(&self.config.tcp))
+    }
+
+    /// What the network last reported of the connection, if anything (SHLD-25), by
+    /// [`Event::SoftError`](super::Event::SoftError). When the connection has timed out this
+    /// may be why.
+    pub fn soft_error(&self, id: ConnectionId) -> Option<SoftError> {
+        self.table.entry(id)?.soft_error
+    }
+
+    /// What the user has set on a connection, or [what it
+    /// started with](crate::tcp::Config::settings).
+    pub fn settings(&self, id: ConnectionId) -> Option<Settings> {
+        let entry = self.table.entry(id)?;
+        Some(*entry.tcb.settings(&self.config.tcp))
+    }
+
+    /// Sets what can be set on one connection, from the next segment on.
+    ///
+    /// # Errors
+    /// [`NoSuchConnection`](SocketError::NoSuchConnection).
+    pub fn set(&mut self, id: ConnectionId, settings: Settings) -> Result<(), SocketError> {
+        let entry = find(self.table.entry_mut(id))?;
+        entry.tcb.set(&self.config.tcp, settings);
+        entry.template = template(entry.quad, self.config.ttl, settings.dscp);
+        self.settle(id.index);
+        Ok(())
     }
 
     /// The addresses and ports of a connection.

@@ -124,7 +124,7 @@ impl Stack {
         let opening = self.opening(now, quad);
         let syn = PeerSyn::of(segment, options);
         let tcb = Tcb::accept(&self.config.tcp, opening, &syn);
-        let template = template(quad, self.config.ttl);
+        let template = template(quad, self.config.ttl, self.config.tcp.settings.dscp);
         let owner = Owner::Listener(listener);
         let id = self.table.insert(quad, template, tcb, owner);
         self.counters.connections_accepted += 1;

@@ -202,6 +202,9 @@ impl Stack {
             return;
         };
         let (quad, id, owner) = (entry.quad, entry.id(index), entry.owner);
+        let soft_errors = || entry.tcb.settings(&self.config.tcp).soft_errors;
+        let soft_error = effects.soft_error.filter(|_| soft_errors());
+        entry.soft_error = soft_error.or(entry.soft_error);
         entry.handshake_done |= effects.connected;
         if self.config.report_states {
             for (from, to) in effects.transitions() {
@@ -225,10 +228,15 @@ impl Stack {
             let told = [
                 (effects.readable, Event::Readable(id)),
                 (effects.writable, Event::Writable(id)),
+                (effects.urgent, Event::Urgent(id)),
                 (effects.peer_closed, Event::PeerClosed(id)),
+                (effects.trouble, Event::Trouble(id)),
             ];
-            for (happened, event) in told {
-                if happened && entry.pending.insert(&event) {
+            let told = told
+                .into_iter()
+                .filter_map(|(new, event)| new.then_some(event));
+            for event in told.chain(soft_error.map(|error| Event::SoftError(id, error))) {
+                if entry.pending.insert(&event) {
                     self.events.push(event);
                 }
             }

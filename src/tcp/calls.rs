@@ -14,6 +14,12 @@ impl Tcb {
         self.settings.as_deref().unwrap_or(&config.settings)
     }
 
+    /// Sets what the user may set.
+    pub fn set(&mut self, config: &Config, settings: Settings) {
+        // Most connections stay as they began: they need no room for it.
+        self.settings = (settings != config.settings).then(|| Box::new(settings));
+    }
+
     /// How many octets [`send`](Tcb::send) would take.
     pub fn send_room(&self, config: &Config) -> usize {
         if self.fin_queued || !self.state.sends_text() {

@@ -50,7 +50,7 @@ mod timers;
 mod window;
 
 pub use config::{Config, Ecn};
-pub use effects::{CloseReason, Effects, ResetReply, SegmentFate};
+pub use effects::{CloseReason, Effects, ResetReply, SegmentFate, SoftError};
 pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;
