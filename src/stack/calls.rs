@@ -10,7 +10,7 @@ use super::listener::{Listen, ListenError};
 use super::output::template;
 use super::quad::Quad;
 use super::table::{Entry, Owner};
-use crate::tcp::{CloseReason, Info, Settings, SoftError, State, Tcb};
+use crate::tcp::{self, CloseReason, Info, Settings, SoftError, State, Tcb};
 use crate::time::Instant;
 
 /// Why a call on a connection did nothing.
@@ -166,9 +166,18 @@ impl Stack {
     /// [`WouldBlock`](SocketError::WouldBlock) where there is no room at all; else why
     /// nothing can be sent any more.
     pub fn send(&mut self, id: ConnectionId, data: &[u8]) -> Result<usize, SocketError> {
+        self.send_by(id, data, Tcb::send)
+    }
+
+    fn send_by(
+        &mut self,
+        id: ConnectionId,
+        data: &[u8],
+        send: impl FnOnce(&mut Tcb, &tcp::Config, &[u8]) -> Option<usize>,
+    ) -> Result<usize, SocketError> {
         let config = &self.config.tcp;
         let entry = find(self.table.entry_mut(id))?;
-        let Some(count) = entry.tcb.send(config, data) else {
+        let Some(count) = send(&mut entry.tcb, config, data) else {
             return Err(over(entry).unwrap_or(SocketError::NotConnected));
         };
         if count == 0 && !data.is_empty() {
@@ -176,6 +185,24 @@ impl Stack {
         }
         self.settle(id.index);
         Ok(count)
+    }
+
+    /// As [`send`](Stack::send), and what is taken is urgent: the peer is told at once how far
+    /// urgent data reaches, whatever its window. The octets go in line with the others, and
+    /// the peer may read them as such (RFC 6093 section 3.4). For old applications only
+    /// (SHLD-13).
+    ///
+    /// # Errors
+    /// As those of [`send`](Stack::send).
+    pub fn send_urgent(&mut self, id: ConnectionId, data: &[u8]) -> Result<usize, SocketError> {
+        self.send_by(id, data, Tcb::send_urgent)
+    }
+
+    /// How many octets lie between the first unread one and the end of the urgent data that
+    /// the peer has announced, whether they have arrived or not; `None` where it has
+    /// announced none, or all has been read (MUST-33).
+    pub fn urgent(&self, id: ConnectionId) -> Option<usize> {
+        self.table.entry(id)?.tcb.urgent()
     }
 
     /// How many octets [`send`](Stack::send) would take now.
@@ -228,8 +255,9 @@ impl Stack {
 
     /// Closes this side: a FIN follows what is queued; the peer may go on sending.
     ///
-    /// In SYN-SENT, before the peer has answered, this gives the connection up and all that
-    /// is queued (RFC 9293 section 3.10.4), and so does [`close`](Stack::close).
+    /// Before the handshake is complete, the FIN waits for that, behind what is queued. In
+    /// SYN-SENT, where nothing is queued, the connection is given up instead (RFC 9293
+    /// section 3.10.4). [`close`](Stack::close) has it the same way.
     ///
     /// # Errors
     /// [`NoSuchConnection`](SocketError::NoSuchConnection).
@@ -243,11 +271,15 @@ impl Stack {
     /// Lets go of the connection, which ends by itself: a FIN follows what is queued, or
     /// a reset goes out where something was not read (RFC 9293 section 3.6.1, SHLD-3).
     /// The handle is dead from now on.
+    ///
+    /// Its time to end in is limited, counted from the next
+    /// [`poll_transmit`](Stack::poll_transmit):
+    /// [`orphan_timeout`](crate::tcp::Config::orphan_timeout),
+    /// [`fin_wait_2_timeout`](crate::tcp::Config::fin_wait_2_timeout).
     pub fn close(&mut self, id: ConnectionId) {
-        let (now, config) = (self.now, &self.config.tcp);
         if let Some(entry) = self.table.entry_mut(id) {
             entry.owner = Owner::Nobody;
-            let effects = entry.tcb.close(now, config);
+            let effects = entry.tcb.close();
             self.absorb(id.index, effects);
             self.events.prune(|id| self.table.entry(id).is_some());
         }

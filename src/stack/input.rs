@@ -160,6 +160,7 @@ impl Stack {
         let ended = entry.tcb.is_at_end() || entry.tcb.state() == State::CloseWait;
         let told = [
             (waits || ended, Event::Readable(id)),
+            (entry.tcb.urgent().is_some(), Event::Urgent(id)),
             (ended, Event::PeerClosed(id)),
         ];
         for (happened, event) in told {

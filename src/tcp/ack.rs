@@ -63,7 +63,9 @@ impl Tcb {
         self.tally.octets_acked += text.min(self.send_buffer.len()) as u64;
         self.send_buffer.consume(text);
         self.snd.una = ack;
+        self.forget_urgent(ack);
         self.snd.cursor = self.snd.cursor.max(ack);
+        self.liveness.waiting = now;
         self.retries = 0;
         self.probes = 0;
         self.probe = false;
@@ -165,10 +167,7 @@ impl Tcb {
         match self.state {
             State::FinWait1 => {
                 self.enter(State::FinWait2, effects);
-                if self.released {
-                    let due = now + config.fin_wait_2_timeout;
-                    self.timers.set(Timer::TimeWait, due);
-                }
+                self.limit_wait_for_fin(now, config);
             }
             State::Closing => self.wait_out(now, config, effects),
             State::LastAck => self.finish(CloseReason::Finished, effects),

@@ -192,6 +192,9 @@ impl Tcb {
         self.snd.cursor = self.snd.iss + 1;
         self.snd.nxt = self.snd.cursor;
         self.timing = (!is_retransmission).then_some((self.snd.nxt, now));
+        if !is_retransmission {
+            self.begin_to_wait(now, config);
+        }
         // A SYN that is sent because the peer's came again leaves the timer alone, which
         // ends what is half open.
         if !self.timers.is_set(Timer::Retransmit) {

@@ -18,6 +18,7 @@ impl Tcb {
         options: &OptionSummary,
     ) -> Effects {
         let mut effects = Effects::default();
+        self.liveness.heard = now;
         self.tally.segments_received = self.tally.segments_received.wrapping_add(1);
         match self.state {
             State::Closed | State::Listen => {
@@ -30,6 +31,9 @@ impl Tcb {
             _ => {
                 effects.fate = self.receive_synchronized(now, config, segment, &mut effects);
             }
+        }
+        if effects.connected {
+            self.watch(now, config);
         }
         effects
     }
@@ -91,6 +95,9 @@ impl Tcb {
             // It was the last acknowledgment there was to wait for.
             return SegmentFate::Processed;
         }
+
+        // Sixth, the URG bit.
+        self.receive_urgent(segment, effects);
 
         // Seventh, the text.
         let fate = self.receive_text(now, config, segment, effects);

@@ -14,9 +14,11 @@
 //! | `input` | what an arriving segment does: RFC 9293 section 3.10.7, in its order |
 //! | `ack` | what its ACK field does |
 //! | `text` | what its text and FIN do |
+//! | `urgent` | the urgent pointer, both ways: RFC 6093 |
 //! | `output` | what is to be sent next |
 //! | `window` | which window is offered |
 //! | `timeout` | what falls due |
+//! | `liveness` | how long a peer is waited for: R1, R2, user timeout, keepalive |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
@@ -37,6 +39,7 @@ mod effects;
 mod handshake;
 mod info;
 mod input;
+mod liveness;
 mod output;
 mod reassembly;
 mod recovery;
@@ -47,6 +50,7 @@ mod tcb;
 mod text;
 mod timeout;
 mod timers;
+mod urgent;
 mod window;
 
 pub use config::{Config, Ecn};

@@ -42,8 +42,13 @@ pub(super) struct Span {
 impl Tcb {
     /// The next segment to send at `now`, if there is one; it counts as sent.
     pub fn poll_transmit(&mut self, now: Instant, config: &Config) -> Option<Outgoing<'_>> {
+        if matches!(self.state, State::Closed | State::Listen) {
+            return None;
+        }
+        if self.released && !self.timers.is_set(Timer::End) {
+            self.limit_orphan(now, config);
+        }
         match self.state {
-            State::Closed | State::Listen => None,
             State::SynSent | State::SynReceived => self.send_syn(now, config),
             _ => {
                 let span = self.next_span(now, config)?;
@@ -64,6 +69,7 @@ impl Tcb {
         }
         self.next_text(now, config)
             .or((self.ack_due == AckDue::Now).then(|| self.bare_ack()))
+            .or_else(|| self.next_keepalive())
     }
 
     pub(super) fn bare_ack(&self) -> Span {
@@ -115,7 +121,7 @@ impl Tcb {
         let worth_sending = fin
             || len == mss
             || (len > 0 && seq < self.snd.nxt)
-            || (len > 0 && len == unsent && (self.flight() == 0 || !self.settings(config).nagle))
+            || (len > 0 && len == unsent && (self.flight() == 0 || !self.holds_back(config)))
             || (len > 0 && len >= self.snd.max_wnd / 2);
         let probe = core::mem::take(&mut self.probe);
         if worth_sending {
@@ -139,8 +145,16 @@ impl Tcb {
         if in_flight == 0 && !self.timers.is_set(Timer::Persist) {
             self.timers.stop(Timer::Retransmit);
             self.set_persist_timer(now, config);
+            if self.flight() == 0 {
+                self.begin_to_wait(now, config);
+            }
         }
         None
+    }
+
+    /// Whether short segments wait for company: not while there is urgent data.
+    fn holds_back(&self, config: &Config) -> bool {
+        self.settings(config).nagle && self.snd.up.is_none()
     }
 
     pub(super) fn send_span(&mut self, now: Instant, config: &Config, span: Span) -> Outgoing<'_> {
@@ -160,6 +174,8 @@ impl Tcb {
             } else if self.timing.is_none() && !probe {
                 self.timing = Some((end, now));
             }
+            let window_was_closed = self.timers.is_set(Timer::Persist);
+            let starts = self.flight() == 0 || window_was_closed;
             self.snd.nxt = self.snd.nxt.max(end);
             self.snd.cursor = self.snd.cursor.max(end);
             self.fin_sent |= fin;
@@ -170,6 +186,9 @@ impl Tcb {
                 if !self.timers.is_set(Timer::Retransmit) {
                     let due = now + self.rto(config);
                     self.timers.set(Timer::Retransmit, due);
+                }
+                if starts {
+                    self.begin_to_wait(now, config);
                 }
             }
         }
@@ -188,14 +207,16 @@ impl Tcb {
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
         let sack = self.sack_list();
+        let mut fields = SegmentFields {
+            seq,
+            ack: self.rcv.nxt,
+            flags,
+            window,
+            ..SegmentFields::default()
+        };
+        self.mark_urgent(&mut fields);
         Outgoing {
-            fields: SegmentFields {
-                seq,
-                ack: self.rcv.nxt,
-                flags,
-                window,
-                ..SegmentFields::default()
-            },
+            fields,
             mss: None,
             window_scale: None,
             sack_permitted: false,

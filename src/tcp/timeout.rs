@@ -16,7 +16,8 @@ impl Tcb {
                 Timer::Retransmit => self.on_retransmission_timeout(config, &mut effects),
                 Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
                 Timer::DelayedAck => self.ack_due = AckDue::Now,
-                Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
+                Timer::Liveness => self.on_liveness_timeout(now, config, &mut effects),
+                Timer::End => self.on_end(&mut effects),
             }
         }
         effects
@@ -24,14 +25,7 @@ impl Tcb {
 
     /// RFC 6298 sections 5.4 to 5.7.
     pub(super) fn on_retransmission_timeout(&mut self, config: &Config, effects: &mut Effects) {
-        let limit = match self.state {
-            State::SynSent => config.max_syn_retransmissions,
-            State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
-            State::SynReceived => config.max_syn_retransmissions,
-            _ => self.settings(config).max_retransmissions,
-        };
-        if self.retries >= limit {
-            // R2 (RFC 9293 section 3.8.3).
+        if !self.may_retry(config, effects) {
             self.finish(CloseReason::TimedOut, effects);
             return;
         }
@@ -39,10 +33,9 @@ impl Tcb {
             self.rtt.note_syn_lost();
         } else {
             let (mss, flight) = (u32::from(self.snd.mss), self.flight());
-            self.congestion.on_timeout(flight, mss, self.retries > 0);
+            self.congestion.on_timeout(flight, mss, self.retries > 1);
             self.recovery.on_timeout(self.snd.nxt);
         }
-        self.retries += 1;
         self.rtt.back_off();
         self.timing = None;
         self.retransmit_first = false;
@@ -50,21 +43,17 @@ impl Tcb {
     }
 
     /// RFC 9293 section 3.8.6.1: the connection stays open as long as probes are answered
-    /// (MUST-37) and it has a user. Without one, nobody else would end what a peer that
-    /// takes nothing holds for ever (CVE-2008-4609).
+    /// (MUST-37), unless the user timeout or the end of its user says otherwise.
     pub(super) fn on_persist_timeout(
         &mut self,
         now: Instant,
         config: &Config,
         effects: &mut Effects,
     ) {
-        let limit = self.settings(config).max_retransmissions;
-        if self.retries >= limit || (self.released && self.probes >= limit) {
-            effects.reset = Some(self.reset());
-            self.finish(CloseReason::TimedOut, effects);
+        if !self.may_retry(config, effects) {
+            self.break_off(effects);
             return;
         }
-        self.retries += 1;
         self.probes = self.probes.saturating_add(1);
         self.snd.cursor = self.snd.una;
         self.probe = true;

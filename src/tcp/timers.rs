@@ -9,16 +9,19 @@ pub(super) enum Timer {
     Persist,
     /// An acknowledgment has waited long enough (RFC 9293 section 3.8.6.3).
     DelayedAck,
-    /// TIME-WAIT is over, or FIN-WAIT-2 of a connection that has no user.
-    TimeWait,
+    /// The user timeout, or a keepalive probe, may be due (RFC 9293 sections 3.8.3, 3.8.4).
+    Liveness,
+    /// TIME-WAIT is over, or the time of a connection that has no user.
+    End,
 }
 
 impl Timer {
-    const ALL: [Timer; 4] = [
+    const ALL: [Timer; 5] = [
         Timer::Retransmit,
         Timer::Persist,
         Timer::DelayedAck,
-        Timer::TimeWait,
+        Timer::Liveness,
+        Timer::End,
     ];
 }
 
@@ -49,20 +52,25 @@ impl TimerTable {
     }
 
     pub(super) fn is_set(&self, timer: Timer) -> bool {
-        self.due[timer as usize] != Instant::FAR_FUTURE
+        self.due(timer) != Instant::FAR_FUTURE
+    }
+
+    /// When it is due; the end of time where it is not set.
+    pub(super) fn due(&self, timer: Timer) -> Instant {
+        self.due[timer as usize]
     }
 
     /// The earliest time at which one is due; the end of time where none is set.
     pub(super) fn next(&self) -> Instant {
-        let [a, b, c, d] = self.due;
-        a.min(b).min(c.min(d))
+        let [a, b, c, d, e] = self.due;
+        a.min(b).min(c.min(d)).min(e)
     }
 
     /// A timer that is due at `now`, which is stopped.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Timer> {
         let timer = Timer::ALL
             .into_iter()
-            .find(|timer| self.is_set(*timer) && self.due[*timer as usize] <= now)?;
+            .find(|timer| self.is_set(*timer) && self.due(*timer) <= now)?;
         self.stop(timer);
         Some(timer)
     }
