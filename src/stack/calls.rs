@@ -1,17 +1,14 @@
 //! What the user says.
 
 use core::fmt;
-use std::net::SocketAddrV4;
 
 use super::Stack;
 use super::handle::{ConnectionId, ListenerId};
-use super::input::is_unicast;
 use super::listener::{Listen, ListenError};
 use super::output::template;
 use super::quad::Quad;
 use super::table::{Entry, Owner};
 use crate::tcp::{self, CloseReason, Info, Settings, SoftError, State, Tcb};
-use crate::time::Instant;
 
 /// Why a call on a connection did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,34 +39,6 @@ impl fmt::Display for SocketError {
 }
 
 impl std::error::Error for SocketError {}
-
-/// Why there can be no such connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The remote address cannot be one host's (MUST-46) or is this host's own, to which
-    /// there is no way, or the port is 0.
-    InvalidRemote(SocketAddrV4),
-    /// The host has no address.
-    NoAddress,
-    /// All ports to this remote are taken.
-    NoPort,
-    /// The stack holds as many connections as it may.
-    TableFull,
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConnectError::InvalidRemote(remote) => write!(f, "{remote} is no other host's port"),
-            ConnectError::NoAddress => f.write_str("the host has no address"),
-            ConnectError::NoPort => f.write_str("all ports to this remote are taken"),
-            ConnectError::TableFull => f.write_str("too many connections"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {}
 
 impl Stack {
     /// Listens: a passive OPEN (RFC 9293 section 3.10.1).
@@ -109,55 +78,6 @@ impl Stack {
                 return Some(id);
             }
         }
-    }
-
-    /// Opens a connection to `remote`: an active OPEN (RFC 9293 section 3.10.1). The
-    /// handle can be sent to at once; [`Event::Connected`](super::Event::Connected) or
-    /// [`Event::Closed`](super::Event::Closed) follows.
-    ///
-    /// # Errors
-    /// [`ConnectError`]; nothing has been sent then.
-    pub fn connect(
-        &mut self,
-        now: Instant,
-        remote: SocketAddrV4,
-    ) -> Result<ConnectionId, ConnectError> {
-        let now = self.advance(now);
-        let ours = self.config.addresses.contains(remote.ip());
-        if !is_unicast(*remote.ip()) || ours || remote.port() == 0 {
-            return Err(ConnectError::InvalidRemote(remote));
-        }
-        if self.table.len() >= self.config.max_connections {
-            return Err(ConnectError::TableFull);
-        }
-        let local = *self
-            .config
-            .addresses
-            .first()
-            .ok_or(ConnectError::NoAddress)?;
-        let quad = |port| Quad {
-            src: (*remote.ip(), remote.port()),
-            dst: (local, port),
-        };
-        // Dynamic ports (RFC 6335 section 6) from a place that an outsider cannot
-        // guess (RFC 6056 section 3.3.3).
-        const FIRST: u16 = 49_152;
-        const COUNT: u32 = 16_384;
-        let start = self.isn.generate(now, quad(0)).0 % COUNT;
-        let quad = (0..COUNT)
-            // Below 2^14 + 49,152 = 2^16.
-            .map(|n| quad(FIRST + ((start + n) % COUNT) as u16))
-            .find(|quad| self.table.find(*quad).is_none())
-            .ok_or(ConnectError::NoPort)?;
-        let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
-        let template = template(quad, self.config.ttl, self.config.tcp.settings.dscp);
-        let id = self.table.insert(quad, template, tcb, Owner::User);
-        self.counters.connections_opened += 1;
-        if self.config.report_states {
-            self.events.push_state(quad, State::Closed, State::SynSent);
-        }
-        self.settle(id.index);
-        Ok(id)
     }
 
     /// Queues as much of `data` as there is room for and returns how many octets that is.

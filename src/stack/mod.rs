@@ -40,7 +40,8 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `calls` | what the user says: listen, accept, connect, send, recv, close |
+//! | `calls` | what the user says: listen, accept, send, recv, set, close |
+//! | `connect` | active opens |
 //! | `input` | what an arriving packet does |
 //! | `output` | which packet goes out next |
 //! | `table` | connections by [`Quad`] and by handle |
@@ -53,6 +54,7 @@
 
 mod calls;
 mod config;
+mod connect;
 mod counters;
 mod event;
 mod handle;
@@ -66,8 +68,9 @@ mod wheel;
 
 use std::collections::VecDeque;
 
-pub use self::calls::{ConnectError, SocketError};
+pub use self::calls::SocketError;
 pub use self::config::Config;
+pub use self::connect::{Connect, ConnectError};
 pub use self::counters::{Counters, DropReason};
 pub use self::event::Event;
 use self::event::EventQueue;

@@ -1,6 +1,6 @@
 //! Tests that read like a packet exchange, in virtual time.
 //!
-//! A segment is written `FLAGS SEQ[:END] [ack N] [win N] [<options>]`, numbers relative to
+//! A segment is written `FLAGS SEQ[:END] [ack N] [win N] [urg N] [<options>]`, numbers relative to
 //! each side's initial sequence number: `S 0 win 65535 <mss 1460>`, `P. 1:6 ack 1`. Flags
 //! are S, F, R, P, U and `.` for ACK, in this order. The text at number n is always
 //! `octet(n)`, so what is sent and what is read checks itself.
@@ -201,6 +201,9 @@ impl Script {
             write!(text, " ack {}", tcp.ack() - self.irs).unwrap();
         }
         write!(text, " win {}", tcp.window()).unwrap();
+        if flags.urg() {
+            write!(text, " urg {}", tcp.urgent()).unwrap();
+        }
         let options: Vec<_> = tcp
             .options()
             .map(|option| show(option.unwrap(), self.irs))
@@ -236,6 +239,14 @@ impl Script {
     pub fn send(&mut self, id: ConnectionId, len: usize) {
         let data = octets(self.next_send, len);
         assert_eq!(self.stack.send(id, &data), Ok(len));
+        self.next_send += len as u32;
+    }
+
+    /// As [`send`](Script::send), and they are urgent.
+    #[track_caller]
+    pub fn send_urgent(&mut self, id: ConnectionId, len: usize) {
+        let data = octets(self.next_send, len);
+        assert_eq!(self.stack.send_urgent(id, &data), Ok(len));
         self.next_send += len as u32;
     }
 
