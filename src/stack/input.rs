@@ -159,8 +159,8 @@ impl Stack {
         let waits = !entry.tcb.recv_slices()[0].is_empty();
         let ended = entry.tcb.is_at_end() || entry.tcb.state() == State::CloseWait;
         let told = [
-            (waits || ended, Event::Readable(id)),
             (entry.tcb.urgent().is_some(), Event::Urgent(id)),
+            (waits || ended, Event::Readable(id)),
             (ended, Event::PeerClosed(id)),
         ];
         for (happened, event) in told {

@@ -229,9 +229,10 @@ impl Stack {
         }
         if owner == Owner::User {
             let told = [
+                // Before the reader reads past it.
+                (effects.urgent, Event::Urgent(id)),
                 (effects.readable, Event::Readable(id)),
                 (effects.writable, Event::Writable(id)),
-                (effects.urgent, Event::Urgent(id)),
                 (effects.peer_closed, Event::PeerClosed(id)),
                 (effects.trouble, Event::Trouble(id)),
             ];

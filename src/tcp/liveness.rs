@@ -85,8 +85,13 @@ impl Tcb {
 
     /// Sets the timer that watches over user timeout and keepalive.
     pub(super) fn watch(&mut self, now: Instant, config: &Config) {
-        let due = self.user_timeout_due(config);
-        let due = due.min(self.keepalive_due(now, config));
+        let mut due = self.user_timeout_due(config);
+        if let Some(keepalive) = self.keepalive(config) {
+            // Whatever the peer does meanwhile, no probe falls due before it has been silent
+            // for so long: time enough to look again.
+            let look = now + keepalive.idle;
+            due = due.min(look).min(self.keepalive_due(&keepalive));
+        }
         self.timers.set(Timer::Liveness, due);
     }
 
@@ -105,7 +110,7 @@ impl Tcb {
             return;
         }
         if let Some(keepalive) = self.keepalive(config)
-            && self.keepalive_due(now, config) <= now
+            && self.keepalive_due(&keepalive) <= now
         {
             let silence = now - self.liveness.heard;
             let patient = self
@@ -201,15 +206,14 @@ impl Tcb {
         })
     }
 
-    /// When to probe next, or to look again.
-    fn keepalive_due(&self, now: Instant, config: &Config) -> Instant {
-        match self.keepalive(config) {
-            None => Instant::FAR_FUTURE,
-            Some(keepalive) if self.is_waiting() => now + keepalive.idle,
-            Some(keepalive) if self.silent_probes() > 0 => {
-                self.liveness.probed + keepalive.interval
-            }
-            Some(keepalive) => self.liveness.heard + keepalive.idle,
+    /// When the next probe is due, if nothing is outstanding (MUST-26).
+    fn keepalive_due(&self, keepalive: &Keepalive) -> Instant {
+        if self.is_waiting() {
+            Instant::FAR_FUTURE
+        } else if self.silent_probes() > 0 {
+            self.liveness.probed + keepalive.interval
+        } else {
+            self.liveness.heard + keepalive.idle
         }
     }
 
