@@ -66,10 +66,11 @@ fn connecting(change: impl FnOnce(&mut Config)) -> (Script, ConnectionId) {
 }
 
 fn keepalive(s: &mut Script, id: ConnectionId, idle: u64, interval: u64, probes: u8) {
-    let mut keepalive = Keepalive::default();
-    keepalive.idle = seconds(idle);
-    keepalive.interval = seconds(interval);
-    keepalive.probes = probes;
+    let keepalive = Keepalive {
+        idle: seconds(idle),
+        interval: seconds(interval),
+        probes,
+    };
     change(s, id, |settings| settings.keepalive = Some(keepalive));
 }
 
@@ -79,15 +80,13 @@ fn keepalive(s: &mut Script, id: ConnectionId, idle: u64, interval: u64, probes:
 fn must_20_shld_9_trouble_is_told_once_and_r2_ends_it() {
     let (mut s, id) = Script::established(65535);
     s.events();
-    let mut sent = s.stack.counters().segments_sent;
     s.send(id, 10);
     // SHLD-10: with the third retransmission.
-    for told in [vec![], vec![], vec![], vec![Event::Trouble(id)], vec![]] {
-        while s.stack.counters().segments_sent == sent {
+    let trouble = [Event::Trouble(id)];
+    for told in [&[][..], &[], &[], &trouble, &[]] {
+        while s.next().is_none() {
             s.pass(100);
-            s.next();
         }
-        sent += 1;
         assert_eq!(s.events(), told);
     }
     // Progress ends the episode.
@@ -274,7 +273,7 @@ fn must_29_only_several_probes_without_answer_end_it() {
     let (took, sent) = until_closed(&mut s, 3600);
     assert_eq!(
         sent,
-        [". 0 ack 3", ". 0 ack 3", ". 0 ack 3", "R. 1 ack 3"].map(with_window(&s))
+        [". 0 ack 3", ". 0 ack 3", ". 0 ack 3", "R. 1 ack 3"].map(with_window)
     );
     assert!(seconds(30) <= took && took <= seconds(31), "{took:?}");
     assert_eq!(s.events(), [Event::Closed(id, CloseReason::TimedOut)]);
@@ -287,8 +286,8 @@ fn must_29_only_several_probes_without_answer_end_it() {
 }
 
 /// Puts the window into what a segment is expected to be.
-fn with_window(_: &Script) -> impl Fn(&str) -> String {
-    |text| match text.starts_with('R') {
+fn with_window(text: &str) -> String {
+    match text.starts_with('R') {
         true => format!("{text} win 0"),
         false => format!("{text} win 65533"),
     }
@@ -438,7 +437,7 @@ fn the_time_of_an_orphan_begins_with_the_call_and_not_before() {
             s.expect("F. 1 ack 1");
             s.inject(". 1 ack 2");
         }
-        s.now = s.now + seconds(10_000);
+        s.now += seconds(10_000);
         s.stack.close(id);
         s.next();
         if state == State::FinWait1 {
