@@ -748,7 +748,9 @@ fn an_active_open_to_nobody_is_refused_on_the_spot() {
         "10.0.0.1:0",
     ] {
         assert!(
-            s.stack.connect(s.now, remote.parse().unwrap()).is_err(),
+            s.stack
+                .connect(s.now, remote.parse::<SocketAddrV4>().unwrap())
+                .is_err(),
             "{remote}"
         );
     }

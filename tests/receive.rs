@@ -186,10 +186,7 @@ fn what_is_echoed_is_the_first_timestamp_not_acknowledged_and_none_from_behind_a
         // Out of order: the last in order.
         s.inject(&format!(". 2011:2021 ack 1 <ts {} 0>", at(3)));
         let sack = "nop,nop,sack 2011:2021";
-        s.expect(&format!(
-            ". 1 ack 2001 <nop,nop,ts 10 {},{sack}>",
-            at(1)
-        ));
+        s.expect(&format!(". 1 ack 2001 <nop,nop,ts 10 {},{sack}>", at(1)));
         // What fills the gap.
         s.inject(&format!(". 2001:2011 ack 1 <ts {} 0>", at(4)));
         s.expect(&format!(". 1 ack 2021 <nop,nop,ts 10 {}>", at(4)));

@@ -133,6 +133,8 @@ fn run(setup: &Setup) -> Duration {
     if let Some(buffer) = setup.buffer {
         config.tcp.receive_buffer = buffer;
     }
+    // Who has closed lets the worst link take as long as it takes.
+    config.tcp.orphan_timeout = Duration::from_secs(3600);
     let client = Stack::new(config.clone());
     config.addresses = vec![server_address];
     let mut server = Stack::new(config);

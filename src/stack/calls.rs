@@ -1,17 +1,14 @@
 //! What the user says.
 
 use core::fmt;
-use std::net::SocketAddrV4;
 
 use super::Stack;
 use super::handle::{ConnectionId, ListenerId};
-use super::input::is_unicast;
 use super::listener::{Listen, ListenError};
 use super::output::template;
 use super::quad::Quad;
 use super::table::{Entry, Owner};
-use crate::tcp::{CloseReason, Info, State, Tcb};
-use crate::time::Instant;
+use crate::tcp::{self, CloseReason, Info, Settings, SoftError, State, Tcb};
 
 /// Why a call on a connection did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,34 +39,6 @@ impl fmt::Display for SocketError {
 }
 
 impl std::error::Error for SocketError {}
-
-/// Why there can be no such connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The remote address cannot be one host's (MUST-46) or is this host's own, to which
-    /// there is no way, or the port is 0.
-    InvalidRemote(SocketAddrV4),
-    /// The host has no address.
-    NoAddress,
-    /// All ports to this remote are taken.
-    NoPort,
-    /// The stack holds as many connections as it may.
-    TableFull,
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConnectError::InvalidRemote(remote) => write!(f, "{remote} is no other host's port"),
-            ConnectError::NoAddress => f.write_str("the host has no address"),
-            ConnectError::NoPort => f.write_str("all ports to this remote are taken"),
-            ConnectError::TableFull => f.write_str("too many connections"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {}
 
 impl Stack {
     /// Listens: a passive OPEN (RFC 9293 section 3.10.1).
@@ -111,64 +80,24 @@ impl Stack {
         }
     }
 
-    /// Opens a connection to `remote`: an active OPEN (RFC 9293 section 3.10.1). The
-    /// handle can be sent to at once; [`Event::Connected`](super::Event::Connected) or
-    /// [`Event::Closed`](super::Event::Closed) follows.
-    ///
-    /// # Errors
-    /// [`ConnectError`]; nothing has been sent then.
-    pub fn connect(
-        &mut self,
-        now: Instant,
-        remote: SocketAddrV4,
-    ) -> Result<ConnectionId, ConnectError> {
-        let now = self.advance(now);
-        let ours = self.config.addresses.contains(remote.ip());
-        if !is_unicast(*remote.ip()) || ours || remote.port() == 0 {
-            return Err(ConnectError::InvalidRemote(remote));
-        }
-        if self.table.len() >= self.config.max_connections {
-            return Err(ConnectError::TableFull);
-        }
-        let local = *self
-            .config
-            .addresses
-            .first()
-            .ok_or(ConnectError::NoAddress)?;
-        let quad = |port| Quad {
-            src: (*remote.ip(), remote.port()),
-            dst: (local, port),
-        };
-        // Dynamic ports (RFC 6335 section 6) from a place that an outsider cannot
-        // guess (RFC 6056 section 3.3.3).
-        const FIRST: u16 = 49_152;
-        const COUNT: u32 = 16_384;
-        let start = self.isn.generate(now, quad(0)).0 % COUNT;
-        let quad = (0..COUNT)
-            // Below 2^14 + 49,152 = 2^16.
-            .map(|n| quad(FIRST + ((start + n) % COUNT) as u16))
-            .find(|quad| self.table.find(*quad).is_none())
-            .ok_or(ConnectError::NoPort)?;
-        let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
-        let template = template(quad, self.config.ttl);
-        let id = self.table.insert(quad, template, tcb, Owner::User);
-        self.counters.connections_opened += 1;
-        if self.config.report_states {
-            self.events.push_state(quad, State::Closed, State::SynSent);
-        }
-        self.settle(id.index);
-        Ok(id)
-    }
-
     /// Queues as much of `data` as there is room for and returns how many octets that is.
     ///
     /// # Errors
     /// [`WouldBlock`](SocketError::WouldBlock) where there is no room at all; else why
     /// nothing can be sent any more.
     pub fn send(&mut self, id: ConnectionId, data: &[u8]) -> Result<usize, SocketError> {
+        self.send_by(id, data, Tcb::send)
+    }
+
+    fn send_by(
+        &mut self,
+        id: ConnectionId,
+        data: &[u8],
+        send: impl FnOnce(&mut Tcb, &tcp::Config, &[u8]) -> Option<usize>,
+    ) -> Result<usize, SocketError> {
         let config = &self.config.tcp;
         let entry = find(self.table.entry_mut(id))?;
-        let Some(count) = entry.tcb.send(config, data) else {
+        let Some(count) = send(&mut entry.tcb, config, data) else {
             return Err(over(entry).unwrap_or(SocketError::NotConnected));
         };
         if count == 0 && !data.is_empty() {
@@ -176,6 +105,24 @@ impl Stack {
         }
         self.settle(id.index);
         Ok(count)
+    }
+
+    /// As [`send`](Stack::send), and what is taken is urgent: the peer is told at once how far
+    /// urgent data reaches, whatever its window. The octets go in line with the others, and
+    /// the peer may read them as such (RFC 6093 section 3.4). For old applications only
+    /// (SHLD-13).
+    ///
+    /// # Errors
+    /// As those of [`send`](Stack::send).
+    pub fn send_urgent(&mut self, id: ConnectionId, data: &[u8]) -> Result<usize, SocketError> {
+        self.send_by(id, data, Tcb::send_urgent)
+    }
+
+    /// How many octets lie between the first unread one and the end of the urgent data that
+    /// the peer has announced, whether they have arrived or not; `None` where it has
+    /// announced none, or all has been read (MUST-33).
+    pub fn urgent(&self, id: ConnectionId) -> Option<usize> {
+        self.table.entry(id)?.tcb.urgent()
     }
 
     /// How many octets [`send`](Stack::send) would take now.
@@ -228,8 +175,9 @@ impl Stack {
 
     /// Closes this side: a FIN follows what is queued; the peer may go on sending.
     ///
-    /// In SYN-SENT, before the peer has answered, this gives the connection up and all that
-    /// is queued (RFC 9293 section 3.10.4), and so does [`close`](Stack::close).
+    /// Before the handshake is complete, the FIN waits for that, behind what is queued. In
+    /// SYN-SENT, where nothing is queued, the connection is given up instead (RFC 9293
+    /// section 3.10.4). [`close`](Stack::close) has it the same way.
     ///
     /// # Errors
     /// [`NoSuchConnection`](SocketError::NoSuchConnection).
@@ -243,11 +191,15 @@ impl Stack {
     /// Lets go of the connection, which ends by itself: a FIN follows what is queued, or
     /// a reset goes out where something was not read (RFC 9293 section 3.6.1, SHLD-3).
     /// The handle is dead from now on.
+    ///
+    /// Its time to end in is limited, counted from the next
+    /// [`poll_transmit`](Stack::poll_transmit):
+    /// [`orphan_timeout`](crate::tcp::Config::orphan_timeout),
+    /// [`fin_wait_2_timeout`](crate::tcp::Config::fin_wait_2_timeout).
     pub fn close(&mut self, id: ConnectionId) {
-        let (now, config) = (self.now, &self.config.tcp);
         if let Some(entry) = self.table.entry_mut(id) {
             entry.owner = Owner::Nobody;
-            let effects = entry.tcb.close(now, config);
+            let effects = entry.tcb.close();
             self.absorb(id.index, effects);
             self.events.prune(|id| self.table.entry(id).is_some());
         }
@@ -267,6 +219,32 @@ impl Stack {
     pub fn info(&self, id: ConnectionId) -> Option<Info> {
         let entry = self.table.entry(id)?;
         Some(entry.tcb.info(&self.config.tcp))
+    }
+
+    /// What the network last reported of the connection, if anything (SHLD-25), by
+    /// [`Event::SoftError`](super::Event::SoftError). When the connection has timed out this
+    /// may be why.
+    pub fn soft_error(&self, id: ConnectionId) -> Option<SoftError> {
+        self.table.entry(id)?.soft_error
+    }
+
+    /// What the user has set on a connection, or [what it
+    /// started with](crate::tcp::Config::settings).
+    pub fn settings(&self, id: ConnectionId) -> Option<Settings> {
+        let entry = self.table.entry(id)?;
+        Some(*entry.tcb.settings(&self.config.tcp))
+    }
+
+    /// Sets what can be set on one connection, from the next segment on.
+    ///
+    /// # Errors
+    /// [`NoSuchConnection`](SocketError::NoSuchConnection).
+    pub fn set(&mut self, id: ConnectionId, settings: Settings) -> Result<(), SocketError> {
+        let entry = find(self.table.entry_mut(id))?;
+        entry.tcb.set(&self.config.tcp, settings);
+        entry.template = template(entry.quad, self.config.ttl, settings.dscp);
+        self.settle(id.index);
+        Ok(())
     }
 
     /// The addresses and ports of a connection.

@@ -2,12 +2,13 @@ use std::collections::VecDeque;
 
 use super::handle::{ConnectionId, ListenerId};
 use super::quad::Quad;
-use crate::tcp::{CloseReason, State};
+use crate::tcp::{CloseReason, SoftError, State};
 
 /// What happened, as [`Stack::poll_event`](super::Stack::poll_event) tells it.
 ///
 /// `Readable` and `Writable` mark a change and come once until they are polled: read
-/// or write until [`WouldBlock`](super::SocketError::WouldBlock).
+/// or write until [`WouldBlock`](super::SocketError::WouldBlock). Of the others, too, at
+/// most one of a kind waits for each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -19,6 +20,18 @@ pub enum Event {
     Readable(ConnectionId),
     /// There is room to send again, after a call that took less than it was given.
     Writable(ConnectionId),
+    /// Urgent data begins, or reaches further than it did (MUST-32):
+    /// [`Stack::urgent`](super::Stack::urgent) says how far. It is read in line with the
+    /// rest (RFC 6093 section 3.4).
+    Urgent(ConnectionId),
+    /// What was sent has not been acknowledged for several retransmissions (R1 of RFC 9293
+    /// section 3.8.3, SHLD-9): the connection goes on, and may be given up. It comes once
+    /// until something is acknowledged.
+    Trouble(ConnectionId),
+    /// The network reports what may pass (MUST-47), unless
+    /// [`Settings::soft_errors`](crate::tcp::Settings::soft_errors) is off. Of several,
+    /// [`Stack::soft_error`](super::Stack::soft_error) has the last.
+    SoftError(ConnectionId, SoftError),
     /// The peer's FIN was reached: what was sent before it can still be read.
     PeerClosed(ConnectionId),
     /// The connection is over; on the side that closed first, when TIME-WAIT is. Its
@@ -41,6 +54,7 @@ impl Event {
     pub(super) fn connection(&self) -> Option<ConnectionId> {
         match self {
             Event::Readable(id) | Event::Writable(id) | Event::PeerClosed(id) => Some(*id),
+            Event::Urgent(id) | Event::Trouble(id) | Event::SoftError(id, _) => Some(*id),
             Event::Connected(id) | Event::Closed(id, _) => Some(*id),
             Event::Incoming(_) | Event::State { .. } => None,
         }
@@ -57,6 +71,9 @@ impl Pending {
             Event::Readable(_) => 1,
             Event::Writable(_) => 2,
             Event::PeerClosed(_) => 4,
+            Event::Urgent(_) => 8,
+            Event::Trouble(_) => 16,
+            Event::SoftError(..) => 32,
             _ => 0,
         }
     }

@@ -125,7 +125,7 @@ impl Stack {
         let opening = self.opening(now, quad);
         let syn = PeerSyn::of(segment, options);
         let tcb = Tcb::accept(&self.config.tcp, opening, &syn);
-        let template = template(quad, self.config.ttl);
+        let template = template(quad, self.config.ttl, self.config.tcp.settings.dscp);
         let owner = Owner::Listener(listener);
         let id = self.table.insert(quad, template, tcb, owner);
         self.counters.connections_accepted += 1;
@@ -160,6 +160,7 @@ impl Stack {
         let waits = !entry.tcb.recv_slices()[0].is_empty();
         let ended = entry.tcb.is_at_end() || entry.tcb.state() == State::CloseWait;
         let told = [
+            (entry.tcb.urgent().is_some(), Event::Urgent(id)),
             (waits || ended, Event::Readable(id)),
             (ended, Event::PeerClosed(id)),
         ];

@@ -40,7 +40,8 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `calls` | what the user says: listen, accept, connect, send, recv, close |
+//! | `calls` | what the user says: listen, accept, send, recv, set, close |
+//! | `connect` | active opens |
 //! | `input` | what an arriving packet does |
 //! | `output` | which packet goes out next |
 //! | `table` | connections by [`Quad`] and by handle |
@@ -53,6 +54,7 @@
 
 mod calls;
 mod config;
+mod connect;
 mod counters;
 mod event;
 mod handle;
@@ -66,8 +68,9 @@ mod wheel;
 
 use std::collections::VecDeque;
 
-pub use self::calls::{ConnectError, SocketError};
+pub use self::calls::SocketError;
 pub use self::config::Config;
+pub use self::connect::{Connect, ConnectError};
 pub use self::counters::{Counters, DropReason};
 pub use self::event::Event;
 use self::event::EventQueue;
@@ -202,6 +205,9 @@ impl Stack {
             return;
         };
         let (quad, id, owner) = (entry.quad, entry.id(index), entry.owner);
+        let soft_errors = || entry.tcb.settings(&self.config.tcp).soft_errors;
+        let soft_error = effects.soft_error.filter(|_| soft_errors());
+        entry.soft_error = soft_error.or(entry.soft_error);
         entry.handshake_done |= effects.connected;
         if self.config.report_states {
             for (from, to) in effects.transitions() {
@@ -223,12 +229,18 @@ impl Stack {
         }
         if owner == Owner::User {
             let told = [
+                // Before the reader reads past it.
+                (effects.urgent, Event::Urgent(id)),
                 (effects.readable, Event::Readable(id)),
                 (effects.writable, Event::Writable(id)),
                 (effects.peer_closed, Event::PeerClosed(id)),
+                (effects.trouble, Event::Trouble(id)),
             ];
-            for (happened, event) in told {
-                if happened && entry.pending.insert(&event) {
+            let told = told
+                .into_iter()
+                .filter_map(|(new, event)| new.then_some(event));
+            for event in told.chain(soft_error.map(|error| Event::SoftError(id, error))) {
+                if entry.pending.insert(&event) {
                     self.events.push(event);
                 }
             }

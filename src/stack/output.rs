@@ -121,7 +121,8 @@ impl Stack {
                     flags,
                     ..SegmentFields::default()
                 };
-                let template = template(*quad, self.config.ttl);
+                let dscp = self.config.tcp.settings.dscp;
+                let template = template(*quad, self.config.ttl, dscp);
                 let times = reset
                     .echo
                     .map(|echo| TcpOption::Timestamps { value: 0, echo });
@@ -193,6 +194,6 @@ fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 
 }
 
 /// For packets from this host to the peer.
-pub(super) fn template(quad: Quad, ttl: u8) -> SegmentTemplate {
-    SegmentTemplate::with_ip(quad.local(), quad.peer(), |ip| ip.ttl(ttl))
+pub(super) fn template(quad: Quad, ttl: u8, dscp: u8) -> SegmentTemplate {
+    SegmentTemplate::with_ip(quad.local(), quad.peer(), |ip| ip.ttl(ttl).dscp(dscp))
 }

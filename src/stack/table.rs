@@ -7,7 +7,7 @@ use slab::Slab;
 use super::event::Pending;
 use super::handle::{ConnectionId, ListenerId};
 use super::quad::Quad;
-use crate::tcp::{CloseReason, Tcb};
+use crate::tcp::{CloseReason, SoftError, Tcb};
 use crate::wire::SegmentTemplate;
 
 /// Who will read what a connection receives.
@@ -35,6 +35,8 @@ pub(super) struct Entry {
     /// Whether it is past the handshake and waits to be accepted.
     pub(super) handshake_done: bool,
     pub(super) pending: Pending,
+    /// The last one that the network reported.
+    pub(super) soft_error: Option<SoftError>,
     /// Set in CLOSED.
     pub(super) close_reason: Option<CloseReason>,
 }
@@ -97,6 +99,7 @@ impl Table {
             queued: false,
             handshake_done: false,
             pending: Pending::default(),
+            soft_error: None,
             close_reason: None,
         };
         // Their number is bounded by `Config::max_connections`, and by memory well

@@ -49,7 +49,7 @@ impl Tcb {
             let echo = self.timestamps.echoed(options);
             let mut report = self.mark_arrivals(now, ack, options.sack(), echo);
             if advances {
-                self.advance(config, ack, effects);
+                self.advance(now, config, ack, effects);
             }
             self.update_window(segment);
             report.is_duplicate =
@@ -86,13 +86,13 @@ impl Tcb {
     ) {
         let (ack, echo) = (self.snd.iss + 1, self.timestamps.echoed(options));
         let report = self.mark_arrivals(now, ack, &[], echo);
-        self.advance(config, ack, &mut Effects::default());
+        self.advance(now, config, ack, &mut Effects::default());
         self.measure(now, &report, echo);
         self.timers.stop(Timer::Retransmit);
     }
 
     /// SND.UNA moves to `ack`, which is above it and not above SND.NXT.
-    fn advance(&mut self, config: &Config, ack: SeqNumber, effects: &mut Effects) {
+    fn advance(&mut self, now: Instant, config: &Config, ack: SeqNumber, effects: &mut Effects) {
         let syn = matches!(self.state, State::SynSent | State::SynReceived);
         let text = (ack - self.snd.una - u32::from(syn)) as usize;
         // A FIN counts one more than there are octets; `consume` stops at the end.
@@ -100,6 +100,8 @@ impl Tcb {
         self.send_buffer.consume(text);
         self.release_send_buffer();
         self.snd.una = ack;
+        self.forget_urgent(ack);
+        self.liveness.waiting = now;
         self.retries = 0;
         self.probes = 0;
         self.probe = false;
@@ -172,10 +174,7 @@ impl Tcb {
         match self.state {
             State::FinWait1 => {
                 self.enter(State::FinWait2, effects);
-                if self.released {
-                    let due = now + config.fin_wait_2_timeout;
-                    self.timers.set(Timer::TimeWait, due);
-                }
+                self.limit_wait_for_fin(now, config);
             }
             State::Closing => self.wait_out(now, config, effects),
             State::LastAck => self.finish(CloseReason::Finished, effects),

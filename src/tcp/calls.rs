@@ -5,13 +5,21 @@ use super::effects::{CloseReason, Effects};
 use super::settings::Settings;
 use super::state::State;
 use super::tcb::Tcb;
-use super::timers::Timer;
-use crate::time::Instant;
 
 impl Tcb {
     /// What the user has set, or what connections start with.
     pub fn settings<'a>(&'a self, config: &'a Config) -> &'a Settings {
         self.settings.as_deref().unwrap_or(&config.settings)
+    }
+
+    /// Sets what the user may set.
+    pub fn set(&mut self, config: &Config, settings: Settings) {
+        // Most connections stay as they began: they need no room for it.
+        self.settings = (settings != config.settings).then(|| Box::new(settings));
+        if self.state != State::Closed {
+            // What has been due for a while falls due at once.
+            self.watch(self.liveness.heard, config);
+        }
     }
 
     /// How many octets [`send`](Tcb::send) would take.
@@ -41,6 +49,7 @@ impl Tcb {
         let count = self.receive_buffer.read(out);
         if count > 0 {
             self.release_receive_buffer();
+            self.pass_urgent(count);
             self.note_read(config);
         }
         count
@@ -56,6 +65,7 @@ impl Tcb {
         self.receive_buffer.consume(count);
         if count > 0 {
             self.release_receive_buffer();
+            self.pass_urgent(count);
             self.note_read(config);
         }
     }
@@ -74,9 +84,13 @@ impl Tcb {
             return effects;
         }
         match self.state {
-            State::SynSent => self.finish(CloseReason::Aborted, &mut effects),
-            // In SYN-RECEIVED the FIN waits for ESTABLISHED.
-            State::SynReceived => self.fin_queued = true,
+            // Section 3.10.4 has the connection deleted. What the user has queued would be
+            // lost with it: then the FIN waits behind it.
+            State::SynSent if self.send_buffer.len() == 0 => {
+                self.finish(CloseReason::Aborted, &mut effects);
+            }
+            // The FIN waits for ESTABLISHED, as the text does that section 3.10.4 looks at.
+            State::SynSent | State::SynReceived => self.fin_queued = true,
             State::Established => {
                 self.fin_queued = true;
                 self.enter(State::FinWait1, &mut effects);
@@ -92,19 +106,16 @@ impl Tcb {
 
     /// The user lets go: as [`shutdown`](Tcb::shutdown), and text that arrives from now
     /// on is answered with a reset, as is text that was not read (SHLD-3).
-    pub fn close(&mut self, now: Instant, config: &Config) -> Effects {
+    ///
+    /// From the next [`poll_transmit`](Tcb::poll_transmit) on, its time is limited.
+    pub fn close(&mut self) -> Effects {
         let unread = self.receive_buffer.len() > 0 || !self.reassembly.is_empty();
         let open = self.state.receives_text() || self.state == State::CloseWait;
         if unread && open {
             return self.abort();
         }
         self.released = true;
-        let effects = self.shutdown();
-        if self.state == State::FinWait2 {
-            let due = now + config.fin_wait_2_timeout;
-            self.timers.set(Timer::TimeWait, due);
-        }
-        effects
+        self.shutdown()
     }
 
     /// Ends the connection at once with a reset (RFC 9293 section 3.10.5).

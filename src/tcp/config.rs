@@ -63,7 +63,7 @@ pub struct Config {
     /// today, where RFC 9293 section 3.4.2 has 2 minutes.
     pub msl: Duration,
     /// After how many retransmissions in a row the user is told that delivery is in trouble:
-    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10). R2 is
+    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10); 0 for never. R2 is
     /// [`Settings::max_retransmissions`].
     pub trouble_retransmissions: u8,
     /// R2 for our SYN in an active open. 7: more than three minutes (MUST-23).
@@ -81,10 +81,10 @@ pub struct Config {
     /// In what time. 5 s (RFC 5961 section 7).
     pub challenge_interval: Duration,
     /// How long a connection whose user is gone waits in FIN-WAIT-2 for the peer's
-    /// FIN. 60 s.
+    /// FIN, from when it is both. 60 s.
     pub fin_wait_2_timeout: Duration,
-    /// How long a connection whose user is gone may take to deliver what is queued, however
-    /// lively its peer. 10 minutes.
+    /// How long a connection whose user is gone may take to deliver what is queued and to
+    /// end, however lively its peer; then it is reset. TIME-WAIT is not counted. 10 minutes.
     pub orphan_timeout: Duration,
 }
 

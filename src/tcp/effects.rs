@@ -30,6 +30,47 @@ impl fmt::Display for CloseReason {
     }
 }
 
+/// What the network reports of a connection that goes on nevertheless: of an ICMP error that
+/// may pass (RFC 9293 section 3.9.2.2, MUST-47).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SoftError {
+    /// A router knows no way to the peer's network.
+    NetUnreachable,
+    /// A router does not reach the peer.
+    HostUnreachable,
+    /// The peer does not speak TCP. On a connection that spoke already it is not believed.
+    ProtocolUnreachable,
+    /// The peer's port takes nothing. On a connection that spoke already it is not believed.
+    PortUnreachable,
+    /// Fragmentation was needed and not allowed, beyond what path MTU discovery has settled.
+    FragmentationNeeded,
+    /// A source route failed.
+    SourceRouteFailed,
+    /// Communication is prohibited on the way, or by the peer.
+    Prohibited,
+    /// The time to live ran out on the way, or that for reassembly at the peer.
+    TimeExceeded,
+    /// The IP header was not understood.
+    ParameterProblem,
+}
+
+impl fmt::Display for SoftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SoftError::NetUnreachable => "network unreachable",
+            SoftError::HostUnreachable => "host unreachable",
+            SoftError::ProtocolUnreachable => "protocol unreachable",
+            SoftError::PortUnreachable => "port unreachable",
+            SoftError::FragmentationNeeded => "fragmentation needed",
+            SoftError::SourceRouteFailed => "source route failed",
+            SoftError::Prohibited => "communication prohibited",
+            SoftError::TimeExceeded => "time exceeded",
+            SoftError::ParameterProblem => "parameter problem",
+        })
+    }
+}
+
 /// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>[<TSval=0,TSecr=echo>]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetReply {
@@ -100,8 +141,15 @@ pub struct Effects {
     pub readable: bool,
     /// There is room again to send, where there was too little before.
     pub writable: bool,
+    /// Urgent data begins, or reaches further than it did (MUST-32).
+    pub urgent: bool,
     /// The peer's FIN was reached.
     pub peer_closed: bool,
+    /// Delivery is in trouble: R1 was reached (RFC 9293 section 3.8.3). Told once until
+    /// something is acknowledged; also the sign to look for another path or a smaller MTU.
+    pub trouble: bool,
+    /// The network reports what may pass.
+    pub soft_error: Option<SoftError>,
     /// The connection is over.
     pub closed: Option<CloseReason>,
     pub(super) transitions: [Option<(State, State)>; 3],

@@ -203,6 +203,9 @@ impl Tcb {
         self.note_sent(now, self.snd.iss, end);
         self.snd.nxt = end;
         self.tally.segments_sent = self.tally.segments_sent.wrapping_add(1);
+        if !is_retransmission {
+            self.begin_to_wait(now, config);
+        }
         // A SYN that is sent because the peer's came again leaves the timer alone, which
         // ends what is half open.
         if !self.timers.is_set(Timer::Retransmit) {

@@ -20,6 +20,7 @@ impl Tcb {
         ce: bool,
     ) -> Effects {
         let mut effects = Effects::default();
+        self.liveness.heard = now;
         self.tally.segments_received = self.tally.segments_received.wrapping_add(1);
         match self.state {
             State::Closed | State::Listen => {
@@ -33,6 +34,9 @@ impl Tcb {
                 effects.fate =
                     self.receive_synchronized(now, config, segment, options, ce, &mut effects);
             }
+        }
+        if effects.connected {
+            self.watch(now, config);
         }
         effects
     }
@@ -106,6 +110,9 @@ impl Tcb {
             // It was the last acknowledgment there was to wait for.
             return SegmentFate::Processed;
         }
+
+        // Sixth, the URG bit.
+        self.receive_urgent(segment, effects);
 
         // Seventh, the text.
         self.receive_mark(config, segment, ce);

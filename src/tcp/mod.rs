@@ -14,11 +14,13 @@
 //! | `input` | what an arriving segment does: RFC 9293 section 3.10.7, in its order |
 //! | `ack` | what its ACK field does |
 //! | `text` | what its text and FIN do |
+//! | `urgent` | the urgent pointer, both ways: RFC 6093 |
 //! | `output` | what is to be sent next |
 //! | `window` | which window is offered |
 //! | `timestamps` | the clock that segments carry, and PAWS: RFC 7323 |
 //! | `ecn` | marks of congestion, both ways: RFC 3168 |
 //! | `timeout` | what falls due |
+//! | `liveness` | how long a peer is waited for: R1, R2, user timeout, keepalive |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
@@ -40,6 +42,7 @@ mod effects;
 mod handshake;
 mod info;
 mod input;
+mod liveness;
 mod loss;
 mod output;
 mod reassembly;
@@ -51,10 +54,11 @@ mod text;
 mod timeout;
 mod timers;
 mod timestamps;
+mod urgent;
 mod window;
 
 pub use config::{Config, Ecn};
-pub use effects::{CloseReason, Effects, ResetReply, SegmentFate};
+pub use effects::{CloseReason, Effects, ResetReply, SegmentFate, SoftError};
 pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;

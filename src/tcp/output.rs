@@ -46,8 +46,13 @@ pub(super) struct Span {
 impl Tcb {
     /// The next segment to send at `now`, if there is one; it counts as sent.
     pub fn poll_transmit(&mut self, now: Instant, config: &Config) -> Option<Outgoing<'_>> {
+        if matches!(self.state, State::Closed | State::Listen) {
+            return None;
+        }
+        if self.released && !self.timers.is_set(Timer::End) {
+            self.limit_orphan(now, config);
+        }
         match self.state {
-            State::Closed | State::Listen => None,
             State::SynSent | State::SynReceived => self.send_syn(now, config),
             _ => {
                 let span = self.next_span(now, config)?;
@@ -68,6 +73,7 @@ impl Tcb {
         }
         self.next_text(now, config)
             .or((self.ack_due == AckDue::Now).then(|| self.bare_ack()))
+            .or_else(|| self.next_keepalive())
     }
 
     pub(super) fn bare_ack(&self) -> Span {
@@ -138,10 +144,10 @@ impl Tcb {
         // Silly-window avoidance and Nagle (RFC 9293 sections 3.8.6.2.1 and 3.7.4). F-RTO's
         // questions may go before Nagle lets them (RFC 5682 section 2.1).
         let questions = self.questions_left();
-        let nagle = self.settings(config).nagle && questions.is_none();
+        let holds_back = self.holds_back(config) && questions.is_none();
         let worth_sending = fin
             || len == mss
-            || (len > 0 && len == unsent && (self.flight() == 0 || !nagle))
+            || (len > 0 && len == unsent && (self.flight() == 0 || !holds_back))
             || (len > 0 && len >= self.snd.max_wnd / 2);
         if !worth_sending {
             return probe.then(|| self.probe_span(mss));
@@ -208,7 +214,15 @@ impl Tcb {
         if idle && waits {
             self.timers.stop(Timer::Retransmit);
             self.set_persist_timer(now, config);
+            if self.flight() == 0 {
+                self.begin_to_wait(now, config);
+            }
         }
+    }
+
+    /// Whether short segments wait for company: not while there is urgent data.
+    fn holds_back(&self, config: &Config) -> bool {
+        self.settings(config).nagle && self.snd.up.is_none()
     }
 
     pub(super) fn send_span(&mut self, now: Instant, config: &Config, span: Span) -> Outgoing<'_> {
@@ -222,6 +236,8 @@ impl Tcb {
         let end = seq + takes;
         let is_retransmission = takes > 0 && seq < self.snd.nxt;
         if takes > 0 {
+            let window_was_closed = self.timers.is_set(Timer::Persist);
+            let starts = self.flight() == 0 || window_was_closed;
             self.note_sent(now, seq, end);
             self.snd.nxt = self.snd.nxt.max(end);
             self.sent_at = now;
@@ -240,6 +256,9 @@ impl Tcb {
                 }
                 if !is_retransmission {
                     self.schedule_tail_probe(now, config);
+                }
+                if starts {
+                    self.begin_to_wait(now, config);
                 }
             }
         }
@@ -266,14 +285,16 @@ impl Tcb {
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
         let sack = self.reassembly.report(self.sack_room());
+        let mut fields = SegmentFields {
+            seq,
+            ack: self.rcv.nxt,
+            flags,
+            window,
+            ..SegmentFields::default()
+        };
+        self.mark_urgent(&mut fields);
         Outgoing {
-            fields: SegmentFields {
-                seq,
-                ack: self.rcv.nxt,
-                flags,
-                window,
-                ..SegmentFields::default()
-            },
+            fields,
             mss: None,
             window_scale: None,
             sack_permitted: false,

@@ -14,8 +14,13 @@ pub struct Settings {
     /// How often a segment is retransmitted before the connection is given up: R2 of
     /// RFC 9293 section 3.8.3 (MUST-21). 15, which takes some ten minutes.
     pub max_retransmissions: u8,
-    /// How long what was sent may stay unacknowledged before the connection is given up
-    /// (RFC 5482); the number of retransmissions does not count then. None.
+    /// How long there may be no progress before the connection is given up, while something
+    /// is outstanding (RFC 5482; of this host alone, the option of section 3 is neither sent
+    /// nor understood). The number of retransmissions does not count then, be it of a SYN.
+    ///
+    /// It is counted from when the peer's acknowledgment last moved, or from when the oldest
+    /// octet was sent if nothing was outstanding before; of a closed window, from when it was
+    /// found closed, also where the peer answers every probe, as Linux has it. None.
     pub user_timeout: Option<Duration>,
     /// The differentiated services code point of what is sent, 6 bits (MUST-48). 0.
     pub dscp: u8,
@@ -37,15 +42,23 @@ impl Default for Settings {
     }
 }
 
-/// How an idle connection is probed (RFC 9293 section 3.8.4).
+/// How an idle connection is probed (RFC 9293 section 3.8.4): while nothing is outstanding
+/// (MUST-26), with segments that carry no text (SHLD-12) and a number just below the peer's
+/// window, which it answers. Any segment of the peer's begins the wait anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Keepalive {
-    /// After how long without a word from the peer. 2 hours (MUST-27, MUST-28).
+    /// After how long without a word from the peer, at least 1 s. 2 hours (MUST-27, MUST-28).
     pub idle: Duration,
-    /// The time between probes that are not answered. 75 s.
+    /// The time between probes that are not answered, at least 1 s. 75 s.
     pub interval: Duration,
-    /// After how many such probes the connection is given up. 9 (MUST-29).
+    /// After how many such probes the connection is given up with a reset, at least 2
+    /// (MUST-29); not before [`Settings::user_timeout`], if there is one. 9.
     pub probes: u8,
+}
+
+impl Keepalive {
+    /// Less is taken as this: who probes all the time does not wait for answers.
+    pub(super) const LEAST: Duration = Duration::from_secs(1);
 }
 
 impl Default for Keepalive {

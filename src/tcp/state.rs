@@ -88,6 +88,14 @@ impl State {
         matches!(self, State::Established | State::FinWait1 | State::FinWait2)
     }
 
+    /// Whether both sides know each other's numbers (RFC 9293 section 3.3.2).
+    pub(super) const fn is_synchronized(self) -> bool {
+        !matches!(
+            self,
+            State::Listen | State::SynSent | State::SynReceived | State::Closed
+        )
+    }
+
     /// Whether the user may still send.
     pub(super) const fn sends_text(self) -> bool {
         matches!(

@@ -7,6 +7,7 @@ use super::ecn::Ecn;
 use super::effects::{CloseReason, Effects, ResetReply};
 use super::handshake::Opening;
 use super::info::Tally;
+use super::liveness::Liveness;
 use super::loss::Flight;
 use super::reassembly::Reassembly;
 use super::rtt::Rtt;
@@ -24,6 +25,8 @@ pub(super) struct SendSpace {
     pub(super) una: SeqNumber,
     /// SND.NXT: the number after the highest one ever sent.
     pub(super) nxt: SeqNumber,
+    /// SND.UP: the number after the urgent data, until that is acknowledged.
+    pub(super) up: Option<SeqNumber>,
     /// SND.WND: the window that the peer offers.
     pub(super) wnd: u32,
     /// SND.WL1: SEG.SEQ of the segment that last set the window.
@@ -47,6 +50,8 @@ pub(super) struct ReceiveSpace {
     pub(super) nxt: SeqNumber,
     /// The right edge of the window, RCV.NXT + RCV.WND: it never moves left (SHLD-14).
     pub(super) edge: SeqNumber,
+    /// RCV.UP, as octets after the first unread one; zero where there is no urgent data.
+    pub(super) urgent: u32,
     /// IRS: the peer's initial sequence number.
     pub(super) irs: SeqNumber,
     /// Rcv.Wind.Shift (RFC 7323 section 2.3).
@@ -104,6 +109,7 @@ pub struct Tcb {
     /// The congestion window was what ended the last sending.
     pub(super) cwnd_limited: bool,
     pub(super) timers: TimerTable,
+    pub(super) liveness: Liveness,
     /// How often in a row the oldest octet in flight was sent again, or the window
     /// probed, without an answer.
     pub(super) retries: u8,
@@ -149,6 +155,7 @@ impl Tcb {
             snd: SendSpace {
                 una: iss,
                 nxt: iss,
+                up: None,
                 wnd: 0,
                 wl1: SeqNumber(0),
                 wl2: SeqNumber(0),
@@ -161,6 +168,7 @@ impl Tcb {
                 nxt: SeqNumber(0),
                 // A SYN's window field is not scaled (RFC 7323 section 2.2).
                 edge: SeqNumber(0) + config.receive_window().min(u16::MAX.into()),
+                urgent: 0,
                 irs: SeqNumber(0),
                 shift: config.window_shift(),
                 mss,
@@ -183,6 +191,7 @@ impl Tcb {
             timestamps: Timestamps::new(config, timestamp_offset),
             ecn: Ecn::new(state, config),
             timers: TimerTable::new(),
+            liveness: Liveness::new(),
             retries: 0,
             probes: 0,
             ack_due: AckDue::No,
@@ -257,7 +266,8 @@ impl Tcb {
         self.timers.stop(Timer::Retransmit);
         self.timers.stop(Timer::Persist);
         let due = now + config.msl.saturating_mul(2);
-        self.timers.set(Timer::TimeWait, due);
+        self.timers.stop(Timer::Liveness);
+        self.timers.set(Timer::End, due);
     }
 
     /// The number of the first octet in the send buffer, where the peer's window begins

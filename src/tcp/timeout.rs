@@ -24,7 +24,8 @@ impl Tcb {
                     self.release_send_buffer();
                     self.release_receive_buffer();
                 }
-                Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
+                Timer::Liveness => self.on_liveness_timeout(now, config, &mut effects),
+                Timer::End => self.on_end(&mut effects),
             }
         }
         effects
@@ -37,14 +38,7 @@ impl Tcb {
         config: &Config,
         effects: &mut Effects,
     ) {
-        let limit = match self.state {
-            State::SynSent => config.max_syn_retransmissions,
-            State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
-            State::SynReceived => config.max_syn_retransmissions,
-            _ => self.settings(config).max_retransmissions,
-        };
-        if self.retries >= limit {
-            // R2 (RFC 9293 section 3.8.3).
+        if !self.may_retry(config, effects) {
             self.finish(CloseReason::TimedOut, effects);
             return;
         }
@@ -54,26 +48,21 @@ impl Tcb {
         } else {
             self.begin_timeout_recovery(now);
         }
-        self.retries += 1;
         self.rtt.back_off();
     }
 
     /// RFC 9293 section 3.8.6.1: the connection stays open as long as probes are answered
-    /// (MUST-37) and it has a user. Without one, nobody else would end what a peer that
-    /// takes nothing holds for ever (CVE-2008-4609).
+    /// (MUST-37), unless the user timeout or the end of its user says otherwise.
     pub(super) fn on_persist_timeout(
         &mut self,
         now: Instant,
         config: &Config,
         effects: &mut Effects,
     ) {
-        let limit = self.settings(config).max_retransmissions;
-        if self.retries >= limit || (self.released && self.probes >= limit) {
-            effects.reset = Some(self.reset());
-            self.finish(CloseReason::TimedOut, effects);
+        if !self.may_retry(config, effects) {
+            self.break_off(effects);
             return;
         }
-        self.retries += 1;
         self.probes = self.probes.saturating_add(1);
         self.probe = true;
         self.set_persist_timer(now, config);

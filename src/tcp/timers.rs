@@ -18,12 +18,14 @@ pub(super) enum Timer {
     DelayedAck,
     /// No text has come or gone for a while: buffers that are empty are given back.
     Release,
-    /// TIME-WAIT is over, or FIN-WAIT-2 of a connection that has no user.
-    TimeWait,
+    /// The user timeout, or a keepalive probe, may be due (RFC 9293 sections 3.8.3, 3.8.4).
+    Liveness,
+    /// TIME-WAIT is over, or the time of a connection that has no user.
+    End,
 }
 
 impl Timer {
-    const ALL: [Timer; 8] = [
+    const ALL: [Timer; 9] = [
         Timer::TailProbe,
         Timer::Reorder,
         Timer::Retransmit,
@@ -31,7 +33,8 @@ impl Timer {
         Timer::Persist,
         Timer::DelayedAck,
         Timer::Release,
-        Timer::TimeWait,
+        Timer::Liveness,
+        Timer::End,
     ];
 }
 
@@ -61,12 +64,13 @@ impl TimerTable {
         *self = TimerTable::new();
     }
 
-    pub(super) fn due(&self, timer: Timer) -> Instant {
-        self.due[timer as usize]
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.due(timer) != Instant::FAR_FUTURE
     }
 
-    pub(super) fn is_set(&self, timer: Timer) -> bool {
-        self.due[timer as usize] != Instant::FAR_FUTURE
+    /// When it is due; the end of time where it is not set.
+    pub(super) fn due(&self, timer: Timer) -> Instant {
+        self.due[timer as usize]
     }
 
     /// The earliest time at which one is due; the end of time where none is set.
@@ -78,7 +82,7 @@ impl TimerTable {
     pub(super) fn expired(&mut self, now: Instant) -> Option<Timer> {
         let timer = Timer::ALL
             .into_iter()
-            .find(|timer| self.is_set(*timer) && self.due[*timer as usize] <= now)?;
+            .find(|timer| self.is_set(*timer) && self.due(*timer) <= now)?;
         self.stop(timer);
         Some(timer)
     }

@@ -485,6 +485,14 @@ impl Script {
         self.next_send += len as u32;
     }
 
+    /// As [`send`](Script::send), and they are urgent.
+    #[track_caller]
+    pub fn send_urgent(&mut self, id: ConnectionId, len: usize) {
+        let data = octets(self.next_send, len);
+        assert_eq!(self.stack.send_urgent(id, &data), Ok(len));
+        self.next_send += len as u32;
+    }
+
     /// The user reads until nothing is left: so many octets, and they are right.
     #[track_caller]
     pub fn read(&mut self, id: ConnectionId, len: usize) {
