@@ -90,6 +90,7 @@ impl Stack {
     /// are reset.
     pub fn unlisten(&mut self, listener: ListenerId) {
         self.listeners.remove(listener);
+        self.abort_half_open(listener);
         for index in self.table.of_listener(listener) {
             if let Some(entry) = self.table.at(index) {
                 entry.owner = Owner::Nobody;
@@ -147,7 +148,7 @@ impl Stack {
         let quad = (0..COUNT)
             // Below 2^14 + 49,152 = 2^16.
             .map(|n| quad(FIRST + ((start + n) % COUNT) as u16))
-            .find(|quad| self.table.find(*quad).is_none())
+            .find(|quad| self.table.find(*quad).is_none() && self.syn_cache.find(*quad).is_none())
             .ok_or(ConnectError::NoPort)?;
         let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
         let template = template(quad, self.config.ttl);
@@ -281,6 +282,9 @@ impl Stack {
 
     /// The state of whatever connection has this quad.
     pub fn state_of(&self, quad: Quad) -> Option<State> {
+        if self.syn_cache.find(quad).is_some() {
+            return Some(State::SynReceived);
+        }
         self.table.by_quad(quad).map(|entry| entry.tcb.state())
     }
 }

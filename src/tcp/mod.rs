@@ -11,12 +11,14 @@
 //! | `tcb` | [`Tcb`]: the sequence spaces and what else a connection is |
 //! | `calls` | what the user says: send, recv, shutdown, close, abort |
 //! | `handshake` | how a connection opens: SYNs and what they agree on |
+//! | `half_open` | what waits for the end of its handshake, without a TCB |
 //! | `input` | what an arriving segment does: RFC 9293 section 3.10.7, in its order |
 //! | `ack` | what its ACK field does |
 //! | `text` | what its text and FIN do |
 //! | `output` | what is to be sent next |
 //! | `window` | which window is offered |
 //! | `timeout` | what falls due |
+//! | `time_wait` | who may end TIME-WAIT early, RFC 6191 |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
@@ -34,6 +36,7 @@ mod calls;
 mod config;
 mod congestion;
 mod effects;
+mod half_open;
 mod handshake;
 mod info;
 mod input;
@@ -45,12 +48,14 @@ mod settings;
 mod state;
 mod tcb;
 mod text;
+mod time_wait;
 mod timeout;
 mod timers;
 mod window;
 
 pub use config::{Config, Ecn};
 pub use effects::{CloseReason, Effects, ResetReply, SegmentFate};
+pub use half_open::HalfOpen;
 pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;

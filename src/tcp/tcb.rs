@@ -11,7 +11,7 @@ use super::recovery::Recovery;
 use super::rtt::Rtt;
 use super::settings::Settings;
 use super::state::State;
-use super::timers::{Timer, TimerTable};
+use super::timers::TimerTable;
 use crate::time::Instant;
 use crate::wire::SeqNumber;
 
@@ -227,17 +227,6 @@ impl Tcb {
         self.reassembly.clear();
         self.ack_due = AckDue::No;
         effects.closed = Some(reason);
-    }
-
-    /// Goes over to TIME-WAIT, or stays there for another twice the MSL.
-    pub(super) fn wait_out(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
-        if self.state != State::TimeWait {
-            self.enter(State::TimeWait, effects);
-        }
-        self.timers.stop(Timer::Retransmit);
-        self.timers.stop(Timer::Persist);
-        let due = now + config.msl.saturating_mul(2);
-        self.timers.set(Timer::TimeWait, due);
     }
 
     /// The number of the first octet in the send buffer, where the peer's window begins
