@@ -11,7 +11,7 @@ use crate::wire::{OptionSummary, SegmentFields, SeqNumber};
 /// remembered travels to the peer in our initial sequence number and timestamp, and comes back
 /// with the acknowledgment.
 ///
-/// The number is `F(quad, IRS, minute, key) ^ index of the MSS`, F the lower half of
+/// The number is `F(quad, IRS, minute, key) ^ index of the MSS << 28`, F the lower half of
 /// SipHash-2-4: to who does not know the key it looks random, and a guess passes once in
 /// 2^27. Two cookies of one quad don't grow from one to the next as RFC 6528 has it for the
 /// numbers of connections that are kept: there is no room for a clock. A quad in TIME-WAIT, for
@@ -81,8 +81,8 @@ impl CookieJar {
             ..*syn
         };
         Cookie {
-            // Below 16.
-            iss: SeqNumber(hash ^ index as u32),
+            // Below 16: it goes to the upper four bits, so that numbers near by are no cookies.
+            iss: SeqNumber(hash ^ (index as u32).rotate_right(4)),
             timestamp: timestamp.map(|_| write_options(clock(now), &known)),
             syn: match timestamp {
                 Some(_) => known,
@@ -113,7 +113,7 @@ impl CookieJar {
         let (iss, irs) = (fields.ack - 1, fields.seq - 1);
         let size = (0..Self::STEPS).find_map(|age| {
             let minute = minute(now).checked_sub(age)?;
-            let index = iss.0 ^ self.hash(quad, irs, minute);
+            let index = (iss.0 ^ self.hash(quad, irs, minute)).rotate_left(4);
             SIZES.get(index as usize)
         })?;
         let syn = PeerSyn {
@@ -214,12 +214,11 @@ mod tests {
     }
 
     fn options(cookie: &Cookie, offset: u32, value: u32) -> OptionSummary {
-        OptionSummary {
-            timestamps: cookie
-                .timestamp
-                .map(|time| (value, time.wrapping_add(offset))),
-            ..OptionSummary::default()
-        }
+        let mut options = OptionSummary::default();
+        options.timestamps = cookie
+            .timestamp
+            .map(|time| (value, time.wrapping_add(offset)));
+        options
     }
 
     fn syns() -> impl Strategy<Value = PeerSyn> {
@@ -367,7 +366,10 @@ mod tests {
             }
         }
         // Each bit is as often set as not, the lowest too: six standard deviations.
-        assert!(bits.iter().all(|count| (405..595).contains(count)), "{bits:?}");
+        assert!(
+            bits.iter().all(|count| (405..595).contains(count)),
+            "{bits:?}"
+        );
         assert!(!format!("{jar:?}").contains("9"), "{jar:?}");
     }
 }

@@ -189,9 +189,10 @@ mod tests {
             assert_eq!(cache.len(), 4);
             assert_eq!(cache.ready.len(), 4);
         }
-        let mut ports: Vec<u16> = std::iter::from_fn(|| cache.next_ready())
-            .map(|index| cache.entries[index as usize].quad.src.1)
-            .collect();
+        let mut ports = Vec::new();
+        while let Some(index) = cache.next_ready() {
+            ports.push(cache.entries[index as usize].quad.src.1);
+        }
         ports.sort();
         assert_eq!(ports, [996, 997, 998, 999]);
     }
