@@ -320,6 +320,22 @@ fn without_cookies_the_oldest_make_room() {
 }
 
 #[test]
+fn time_wait_gives_its_buffers_back() {
+    let mut server = Server::new(|_| {});
+    let mut client = Client::new(2000, true);
+    let (id, _) = server.connect(&mut client);
+    server.exchange(id, &mut client);
+    let before = bytes_in_use();
+    server.stack.close(id);
+    server.fetch(&mut client);
+    server.send(&client.write(TcpFlags::FIN | TcpFlags::ACK, &[], b""));
+    assert_eq!(server.stack.time_wait_count(), 1);
+    // A page for what it had sent, another for what it had received.
+    let freed = before - bytes_in_use();
+    assert!(freed > 8000, "{freed} bytes");
+}
+
+#[test]
 fn a_thawed_tcb_allocates_nothing() {
     let config = tcp::Config::default();
     let opening = Opening {

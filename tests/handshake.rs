@@ -121,7 +121,7 @@ fn a_half_open_connection_has_every_rule_of_syn_received() {
     assert_eq!(s.state(), State::SynReceived);
     s.inject("R 1");
     assert_eq!(s.state(), State::Closed);
-    s.irs = s.irs + 500_000;
+    s.irs += 500_000;
     s.iss = None;
     s.inject("S 0");
     s.expect("S. 0 ack 1 <mss 1460>");
@@ -554,13 +554,15 @@ fn a_number_never_lies_below_those_of_the_connection_before() {
 #[test]
 fn an_old_duplicate_that_passed_for_a_fresh_syn_leads_back_to_time_wait() {
     // RFC 9293 section 3.6.1 (2).
-    let mut s = in_time_wait(|_| {});
+    let mut s = in_time_wait(|config| config.report_states = true);
     let (before, old) = (s.irs, s.iss);
     s.inject("S 500");
     (s.irs, s.iss) = (before + 500, None);
     s.expect("S. 0 ack 1 <mss 1460>");
+    changes(&mut s);
     s.inject("R 1");
     assert_eq!(s.state(), State::TimeWait);
+    assert_eq!(changes(&mut s), [(State::SynReceived, State::TimeWait)]);
     assert_eq!(s.stack.half_open_count(), 0);
     (s.irs, s.iss) = (before, old);
     s.inject("F. 1 ack 2");
@@ -662,6 +664,27 @@ fn time_wait_has_a_bound() {
     s.pass(60_000);
     assert_eq!(s.stack.time_wait_count(), 0);
     assert_eq!(s.stack.connection_count(), 0);
+}
+
+#[test]
+fn time_wait_makes_room_in_a_full_table() {
+    let mut s = in_time_wait(|config| config.max_connections = 1);
+    // For a SYN alone it does not.
+    open_from(&mut s, 1, false);
+    s.peer = PEER;
+    assert_eq!(s.state(), State::TimeWait);
+    s.peer.set_port(1);
+    s.inject(". 1 ack 1");
+    assert_eq!(s.state(), State::Established);
+    s.peer = PEER;
+    assert_eq!(s.state(), State::Closed);
+    assert_eq!(s.stack.connection_count(), 1);
+    let remote = SocketAddrV4::new(*PEER.ip(), 80);
+    assert!(s.stack.connect(s.now, remote).is_err());
+
+    let mut s = in_time_wait(|config| config.max_connections = 1);
+    assert!(s.stack.connect(s.now, remote).is_ok());
+    assert_eq!(s.state(), State::Closed);
 }
 
 #[test]

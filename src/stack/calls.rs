@@ -128,7 +128,7 @@ impl Stack {
         if !is_unicast(*remote.ip()) || ours || remote.port() == 0 {
             return Err(ConnectError::InvalidRemote(remote));
         }
-        if self.table.len() >= self.config.max_connections {
+        if !self.make_room() {
             return Err(ConnectError::TableFull);
         }
         let local = *self

@@ -22,7 +22,14 @@ impl Stack {
         syn: PeerSyn,
         above: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
-        self.check_room(listener)?;
+        // A SYN alone, which may be forged, ends no TIME-WAIT.
+        let full = self.table.len() >= self.config.max_connections;
+        if full && self.time_waits.count() == 0 {
+            return Err(DropReason::TableFull);
+        }
+        if !self.listeners.has_room(listener) {
+            return Err(DropReason::BacklogFull);
+        }
         if self.syn_cache.len() >= self.config.max_half_open {
             // Who comes from TIME-WAIT has proved that it is there, and needs a number that no
             // cookie gives.
@@ -65,7 +72,7 @@ impl Stack {
         if effects.connected {
             // Without room it is as if it had been lost: our SYN,ACK will go out again, and
             // be answered.
-            self.check_room(listener)?;
+            self.make_room_for(listener)?;
             self.syn_cache.remove(index);
             self.establish(quad, listener, tcb, effects);
         } else {
@@ -103,7 +110,7 @@ impl Stack {
             }
             return Ok(());
         };
-        self.check_room(listener)?;
+        self.make_room_for(listener)?;
         let config = &self.config.tcp;
         let opening = Opening {
             iss: fields.ack - 1,
@@ -242,10 +249,10 @@ impl Stack {
         if let Some(reset) = effects.reset {
             self.reply(Reply::Reset { quad, reset });
         }
-        self.report_states(quad, &effects);
         match effects.closed {
             Some(reason) => {
                 self.syn_cache.remove(index);
+                self.note_half_open_gone(quad);
                 self.counters.count_close(reason);
                 tracing::debug!(%quad, ?reason, "gave up half-open");
             }
@@ -273,20 +280,29 @@ impl Stack {
     fn recycle(&mut self, index: u32) {
         if let Some(entry) = self.syn_cache.remove(index) {
             self.counters.half_open_recycled += 1;
-            if self.config.report_states {
-                let (from, to) = (State::SynReceived, State::Closed);
-                self.events.push_state(entry.quad, from, to);
-            }
+            self.note_half_open_gone(entry.quad);
         }
     }
 
-    /// Whether there is room for one more connection, and in the listener's queue.
-    fn check_room(&self, listener: ListenerId) -> Result<(), DropReason> {
-        if self.table.len() >= self.config.max_connections {
-            return Err(DropReason::TableFull);
+    /// A half-open connection has ended.
+    fn note_half_open_gone(&mut self, quad: Quad) {
+        if self.config.report_states {
+            // Behind one that was to follow a connection in TIME-WAIT, that is there still.
+            let to = match self.table.find(quad) {
+                Some(_) => State::TimeWait,
+                None => State::Closed,
+            };
+            self.events.push_state(quad, State::SynReceived, to);
         }
+    }
+
+    /// Sees to it that there is room for one more connection, and in the listener's queue.
+    fn make_room_for(&mut self, listener: ListenerId) -> Result<(), DropReason> {
         if !self.listeners.has_room(listener) {
             return Err(DropReason::BacklogFull);
+        }
+        if !self.make_room() {
+            return Err(DropReason::TableFull);
         }
         Ok(())
     }

@@ -290,17 +290,29 @@ impl Stack {
         let table = &mut self.table;
         self.time_waits
             .note_entered(id, |id| table.is_in_time_wait(id));
-        while self.time_waits.count() > self.config.max_time_wait
-            && let Some(oldest) = self.time_waits.pop()
-        {
+        while self.time_waits.count() > self.config.max_time_wait && self.cut_time_wait() {}
+    }
+
+    /// Ends the TIME-WAIT that has lasted longest; `false` where there is none.
+    fn cut_time_wait(&mut self) -> bool {
+        while let Some(oldest) = self.time_waits.pop() {
             if let Some(tcb) = self.table.tcb_mut(oldest)
                 && tcb.state() == State::TimeWait
             {
                 let effects = tcb.end_time_wait();
                 self.counters.time_waits_cut += 1;
                 self.absorb(oldest.index, effects);
+                return true;
             }
         }
+        false
+    }
+
+    /// Sees to it that there is room for one more connection, if need be at the cost of one
+    /// in TIME-WAIT.
+    fn make_room(&mut self) -> bool {
+        let max = self.config.max_connections;
+        self.table.len() < max || (self.cut_time_wait() && self.table.len() < max)
     }
 
     /// The connection is in CLOSED: its quad is free again.
