@@ -31,8 +31,8 @@ impl Stack {
             return Err(DropReason::BacklogFull);
         }
         if self.syn_cache.len() >= self.config.max_half_open {
-            // Who comes from TIME-WAIT has proved that it is there, and needs a number that no
-            // cookie gives.
+            // What follows a connection in TIME-WAIT needs a number that no cookie gives. It is
+            // no way in for a flood: each of these quads has had a peer that was there.
             if self.config.syn_cookies && above.is_none() {
                 self.reply(Reply::Cookie { quad, syn });
                 return Ok(());
