@@ -458,8 +458,7 @@ fn a_half_open_connection_is_given_up() {
         }
     }
     assert_eq!(sent, 6);
-    assert_eq!(s.stack.connection_count(), 0);
-    // The backlog has its place back.
+    assert_eq!(s.stack.half_open_count(), 0);
     assert_eq!(s.stack.counters().connections_timed_out, 1);
 }
 
@@ -485,7 +484,7 @@ fn a_reset_of_a_half_open_connection_leaves_the_listener_as_it_was() {
         s.inject("S 0");
         s.expect("S. 0 ack 1 <mss 1460>");
         s.inject("R 1");
-        assert_eq!(s.stack.connection_count(), 0);
+        assert_eq!(s.stack.half_open_count(), 0);
     }
     s.iss = None;
     s.inject("S 0");

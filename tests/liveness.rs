@@ -32,7 +32,9 @@ fn until_closed(s: &mut Script, limit: u64) -> (Duration, Vec<String>) {
     let mut sent = Vec::new();
     loop {
         sent.extend(std::iter::from_fn(|| s.next()));
-        if s.stack.connection_count() == 0 || s.now - start >= seconds(limit) {
+        if s.stack.connection_count() + s.stack.half_open_count() == 0
+            || s.now - start >= seconds(limit)
+        {
             return (s.now - start, sent);
         }
         s.pass(100);
@@ -50,7 +52,9 @@ fn until_closed_answering(s: &mut Script, limit: u64, answer: &str) -> (Duration
             }
             sent.push(segment);
         }
-        if s.stack.connection_count() == 0 || s.now - start >= seconds(limit) {
+        if s.stack.connection_count() + s.stack.half_open_count() == 0
+            || s.now - start >= seconds(limit)
+        {
             return (s.now - start, sent);
         }
         s.pass(100);

@@ -114,6 +114,10 @@ impl World {
         config.tcp.receive_buffer = dice.pick(&[1, 700, 4000, 70_000, 200_000]);
         config.tcp.send_buffer = dice.pick(&[1, 3000, 9000]);
         config.tcp.max_out_of_order_runs = dice.pick(&[0, 2, 64]);
+        config.max_half_open = dice.pick(&[2, 4096]);
+        config.max_time_wait = dice.pick(&[2, 4096]);
+        // What a peer here knows of its SYN would have to go with the cookie.
+        config.syn_cookies = false;
         config.tcp.settings.max_retransmissions = 5;
         config.tcp.settings.nagle = dice.percent(70);
         let mut stack = Stack::new(config.clone());
@@ -187,12 +191,17 @@ impl World {
         self.stack.receive(self.now, packet, Meta::default());
         let after = self.stack.state_of(quad);
         let peer = self.peers.entry(quad).or_default();
-        if tcp.flags().syn() && before != after && matches!(before, None | Some(State::SynSent)) {
+        let is_new = match before {
+            None | Some(State::SynSent) => true,
+            Some(State::TimeWait) => after == Some(State::SynReceived),
+            _ => false,
+        };
+        if tcp.flags().syn() && before != after && is_new {
             peer.irs = tcp.seq();
             peer.syn_window = tcp.window();
             let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
             peer.shift = options.window_scale.unwrap_or(0).min(14);
-            if before.is_none() {
+            if before != Some(State::SynSent) {
                 peer.iss = None;
             } else {
                 peer.edge = peer.iss.unwrap_or_default() + 1 + u32::from(tcp.window());
@@ -304,6 +313,8 @@ impl World {
             }
         }
         assert!(self.stack.connection_count() <= MAX_CONNECTIONS);
+        assert!(self.stack.half_open_count() <= self.config.max_half_open);
+        assert!(self.stack.time_wait_count() <= self.config.max_time_wait);
         for handle in &self.handles {
             let slices = self.stack.recv_slices(handle.id);
             let waiting = slices[0].len() + slices[1].len();
@@ -506,6 +517,8 @@ impl World {
         self.check_bystander();
         self.stack.abort(self.bystander);
         assert_eq!(self.stack.connection_count(), 0);
+        assert_eq!(self.stack.half_open_count(), 0);
+        assert_eq!(self.stack.time_wait_count(), 0);
         while self.stack.poll_event().is_some() {}
     }
 }

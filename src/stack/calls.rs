@@ -59,6 +59,7 @@ impl Stack {
     /// are reset.
     pub fn unlisten(&mut self, listener: ListenerId) {
         self.listeners.remove(listener);
+        self.abort_half_open(listener);
         for index in self.table.of_listener(listener) {
             if let Some(entry) = self.table.at(index) {
                 entry.owner = Owner::Nobody;
@@ -259,6 +260,9 @@ impl Stack {
 
     /// The state of whatever connection has this quad.
     pub fn state_of(&self, quad: Quad) -> Option<State> {
+        if self.syn_cache.find(quad).is_some() {
+            return Some(State::SynReceived);
+        }
         self.table.by_quad(quad).map(|entry| entry.tcb.state())
     }
 }

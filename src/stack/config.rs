@@ -23,7 +23,25 @@ pub struct Config {
     /// hash of the table. Who knows it can guess them.
     pub secret: [u8; 16],
     /// How many connections there may be at once, in whatever state. 1,048,576.
+    ///
+    /// Half-open ones of listeners don't count.
     pub max_connections: usize,
+    /// How many connections may be half-open at once: a peer's SYN was answered, and its
+    /// acknowledgment is awaited (RFC 4987). Each costs some 180 bytes. 4096.
+    ///
+    /// With 0 every SYN is answered with a cookie; where these are off, there are no passive
+    /// opens then.
+    pub max_half_open: usize,
+    /// Whether SYNs beyond [`max_half_open`](Config::max_half_open) are answered with cookies
+    /// (RFC 4987 section 3.6), for which nothing is kept; else the oldest of the half-open
+    /// connections makes room. On.
+    ///
+    /// A connection that comes of a cookie has a segment size of a short list, not above the
+    /// peer's. Window scaling, SACK and ECN it has if its peer sends timestamps.
+    pub syn_cookies: bool,
+    /// How many connections may be in TIME-WAIT at once; beyond that the oldest leaves it
+    /// early. 65,536.
+    pub max_time_wait: usize,
     /// Whether each change of a connection's state becomes an
     /// [`Event::State`](super::Event::State). Off.
     pub report_states: bool,
@@ -40,6 +58,9 @@ impl fmt::Debug for Config {
             ttl,
             secret: _,
             max_connections,
+            max_half_open,
+            syn_cookies,
+            max_time_wait,
             report_states,
             tcp,
         } = self;
@@ -48,6 +69,9 @@ impl fmt::Debug for Config {
             .field("mtu", mtu)
             .field("ttl", ttl)
             .field("max_connections", max_connections)
+            .field("max_half_open", max_half_open)
+            .field("syn_cookies", syn_cookies)
+            .field("max_time_wait", max_time_wait)
             .field("report_states", report_states)
             .field("tcp", tcp)
             .finish_non_exhaustive()
@@ -79,6 +103,9 @@ impl Config {
             ttl: 64,
             secret,
             max_connections: 1 << 20,
+            max_half_open: 4096,
+            syn_cookies: true,
+            max_time_wait: 1 << 16,
             report_states: false,
             tcp: tcp::Config::default(),
         }

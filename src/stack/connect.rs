@@ -127,7 +127,7 @@ impl Stack {
     ) -> Result<ConnectionId, ConnectError> {
         let now = self.advance(now);
         let quad = self.choose_quad(now, to.into())?;
-        if self.table.len() >= self.config.max_connections {
+        if !self.make_room() {
             return Err(ConnectError::TableFull);
         }
         let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
@@ -163,7 +163,8 @@ impl Stack {
             src: (*remote.ip(), remote.port()),
             dst: (local, port),
         };
-        let is_free = |quad: &Quad| self.table.find(*quad).is_none();
+        let is_free =
+            |quad: &Quad| self.table.find(*quad).is_none() && self.syn_cache.find(*quad).is_none();
         match port {
             Some(0) => Err(ConnectError::PortZero),
             Some(port) => {

@@ -1,6 +1,6 @@
 use core::fmt;
 
-use crate::tcp::SegmentFate;
+use crate::tcp::{CloseReason, SegmentFate};
 use crate::wire::{ErrorKind, Layer, ParseError};
 
 /// Why a packet was not processed any further.
@@ -31,9 +31,9 @@ pub enum DropReason {
     UnhandledIcmp,
     /// A segment to nobody that is not worth a reset: a reset itself, or without use.
     Stray,
-    /// A SYN beyond a listener's backlog.
+    /// A SYN, or what would end a handshake, beyond a listener's backlog.
     BacklogFull,
-    /// A SYN beyond the stack's bound of connections.
+    /// The same beyond the stack's bound of connections.
     TableFull,
     /// Without timestamps, which both sides have agreed on.
     NoTimestamp,
@@ -43,6 +43,8 @@ pub enum DropReason {
     OutOfWindow,
     /// A SYN or an inexact reset on a synchronized connection: challenged.
     Challenged,
+    /// A reset in TIME-WAIT (RFC 1337).
+    IgnoredReset,
     /// Without ACK bit, or acknowledging what was never sent.
     BadAck,
     /// Ahead of its turn with too many gaps before it.
@@ -56,7 +58,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    const ALL: [DropReason; 23] = [
+    const ALL: [DropReason; 24] = [
         DropReason::MalformedIpv4,
         DropReason::NotIpv4,
         DropReason::BadIpv4Checksum,
@@ -75,6 +77,7 @@ impl DropReason {
         DropReason::OldTimestamp,
         DropReason::OutOfWindow,
         DropReason::Challenged,
+        DropReason::IgnoredReset,
         DropReason::BadAck,
         DropReason::NoRoom,
         DropReason::AfterClose,
@@ -89,6 +92,7 @@ impl DropReason {
             SegmentFate::OldTimestamp => Some(DropReason::OldTimestamp),
             SegmentFate::OutOfWindow => Some(DropReason::OutOfWindow),
             SegmentFate::Challenged => Some(DropReason::Challenged),
+            SegmentFate::IgnoredReset => Some(DropReason::IgnoredReset),
             SegmentFate::BadAck => Some(DropReason::BadAck),
             SegmentFate::NoRoom => Some(DropReason::NoRoom),
             SegmentFate::AfterClose => Some(DropReason::AfterClose),
@@ -132,6 +136,7 @@ impl fmt::Display for DropReason {
             DropReason::OldTimestamp => "old timestamp",
             DropReason::OutOfWindow => "out of window",
             DropReason::Challenged => "challenged",
+            DropReason::IgnoredReset => "reset in TIME-WAIT",
             DropReason::BadAck => "bad ACK",
             DropReason::NoRoom => "no room to reassemble",
             DropReason::AfterClose => "after close",
@@ -161,8 +166,16 @@ pub struct Counters {
     pub echo_replies: u64,
     /// Segments whose options were malformed; they were taken with those before the fault.
     pub malformed_options: u64,
-    /// Connections begun by a peer's SYN.
+    /// Connections begun by a peer's SYN, where it was kept in mind or its cookie came back.
     pub connections_accepted: u64,
+    /// SYNs answered with a cookie (RFC 4987 section 3.6).
+    pub syn_cookies_sent: u64,
+    /// Connections begun by a cookie that came back.
+    pub syn_cookies_accepted: u64,
+    /// Half-open connections that made room for another.
+    pub half_open_recycled: u64,
+    /// Connections whose TIME-WAIT was cut short to bound their number.
+    pub time_waits_cut: u64,
     /// Connections begun by this host.
     pub connections_opened: u64,
     /// Connections that completed their handshake.
@@ -195,6 +208,15 @@ impl Counters {
     pub(super) fn count_drop(&mut self, reason: DropReason) {
         self.drops[reason as usize] += 1;
     }
+
+    pub(super) fn count_close(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::Reset | CloseReason::Refused => self.connections_reset += 1,
+            CloseReason::TimedOut => self.connections_timed_out += 1,
+            CloseReason::Aborted => self.connections_aborted += 1,
+            CloseReason::Finished => self.connections_finished += 1,
+        }
+    }
 }
 
 /// A table, one counter a line; reasons that never occurred are left out.
@@ -210,6 +232,10 @@ impl fmt::Display for Counters {
             ("echo replies", self.echo_replies),
             ("malformed options", self.malformed_options),
             ("connections accepted", self.connections_accepted),
+            ("SYN cookies sent", self.syn_cookies_sent),
+            ("SYN cookies accepted", self.syn_cookies_accepted),
+            ("half-open recycled", self.half_open_recycled),
+            ("TIME-WAITs cut short", self.time_waits_cut),
             ("connections opened", self.connections_opened),
             ("connections established", self.connections_established),
             ("connections finished", self.connections_finished),

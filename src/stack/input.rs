@@ -3,11 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::counters::DropReason;
-use super::output::{Reply, template};
+use super::output::Reply;
 use super::quad::Quad;
-use super::table::Owner;
 use super::{Event, Stack};
-use crate::tcp::{PeerSyn, ResetReply, State, Tcb};
+use crate::tcp::{PeerSyn, ResetReply, State};
 use crate::time::Instant;
 use crate::wire::{Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
 
@@ -83,9 +82,17 @@ impl Stack {
         let Some(entry) = self.table.at(index) else {
             return Err(DropReason::Stray);
         };
+        if entry.tcb.state() == State::TimeWait
+            && let Some(result) = self.receive_in_time_wait(now, quad, index, packet, &options)
+        {
+            return result;
+        }
+        let Some(entry) = self.table.at(index) else {
+            return Err(DropReason::Stray);
+        };
         let config = &self.config.tcp;
-        let ce = packet.ip.ecn() == 0b11;
-        let effects = entry.tcb.receive(now, config, segment, &options, ce);
+        let marked = is_marked(packet);
+        let effects = entry.tcb.receive(now, config, segment, &options, marked);
         self.absorb(index, effects);
         match DropReason::of_fate(effects.fate) {
             None => Ok(()),
@@ -102,39 +109,27 @@ impl Stack {
         options: &OptionSummary,
     ) -> Result<(), DropReason> {
         let segment = &packet.tcp;
+        if let Some(index) = self.syn_cache.find(quad) {
+            return self.receive_half_open(now, index, packet, options);
+        }
         let flags = segment.flags();
         if flags.rst() {
             return Err(DropReason::Stray);
         }
-        let listener = self.listeners.lookup(quad.dst.0, quad.dst.1);
-        let Some(listener) = listener.filter(|_| !flags.ack()) else {
+        let Some(listener) = self.listeners.lookup(quad.dst.0, quad.dst.1) else {
             if let Some(reset) = ResetReply::to_stray(segment, options) {
                 self.reply(Reply::Reset { quad, reset });
             }
             return Ok(());
         };
+        if flags.ack() {
+            return self.receive_cookie(now, quad, listener, packet, options);
+        }
         if !flags.syn() || flags.fin() || quad.src.1 == 0 {
             return Err(DropReason::Stray);
         }
-        if self.table.len() >= self.config.max_connections {
-            return Err(DropReason::TableFull);
-        }
-        if !self.listeners.reserve(listener) {
-            return Err(DropReason::BacklogFull);
-        }
-        let opening = self.opening(now, quad);
         let syn = PeerSyn::of(segment, options);
-        let tcb = Tcb::accept(&self.config.tcp, opening, &syn);
-        let template = template(quad, self.config.ttl, self.config.tcp.settings.dscp);
-        let owner = Owner::Listener(listener);
-        let id = self.table.insert(quad, template, tcb, owner);
-        self.counters.connections_accepted += 1;
-        if self.config.report_states {
-            self.events
-                .push_state(quad, State::Listen, State::SynReceived);
-        }
-        self.settle(id.index);
-        Ok(())
+        self.receive_syn(now, quad, listener, syn, None)
     }
 
     fn receive_icmp(&mut self, ip: &Ipv4Packet<'_>) -> Result<(), DropReason> {
@@ -170,6 +165,11 @@ impl Stack {
             }
         }
     }
+}
+
+/// Whether a router has marked the packet (CE, RFC 3168 section 5).
+pub(super) fn is_marked(packet: &TcpPacket<'_>) -> bool {
+    packet.ip.ecn() == 0b11
 }
 
 /// Whether an address can be one host's: not this network's or this host's, not

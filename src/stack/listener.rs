@@ -16,7 +16,7 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// How many connections wait by default, half-open ones included.
+    /// How many connections may wait to be accepted by default.
     pub const DEFAULT_BACKLOG: usize = 1024;
 
     /// One port, on all of the host's addresses.
@@ -43,8 +43,13 @@ impl Listen {
         self
     }
 
-    /// How many connections may wait to be accepted, half-open ones included; at least
-    /// one. A SYN beyond that is dropped, and its sender tries again.
+    /// How many connections may wait to be accepted; at least one. While so many do, SYNs are
+    /// dropped, and so are the last acknowledgments of handshakes: their senders try again.
+    ///
+    /// Half-open connections don't count, or a flood of SYNs would shut the listener: they
+    /// are bounded by [`Config::max_half_open`](super::Config::max_half_open), and beyond
+    /// that by nothing, since they cost nothing
+    /// ([`Config::syn_cookies`](super::Config::syn_cookies)).
     pub const fn backlog(mut self, backlog: usize) -> Listen {
         self.backlog = if backlog == 0 { 1 } else { backlog };
         self
@@ -89,8 +94,6 @@ impl std::error::Error for ListenError {}
 struct Listener {
     listen: Listen,
     generation: u32,
-    /// Connections in SYN-RECEIVED.
-    half_open: usize,
     /// Connections that wait to be accepted.
     established: VecDeque<ConnectionId>,
     /// Whether an event that has not been polled says so.
@@ -120,7 +123,6 @@ impl Listeners {
         let index = self.listeners.insert(Listener {
             listen,
             generation: self.generation,
-            half_open: 0,
             established: VecDeque::new(),
             told: false,
         }) as u32;
@@ -152,38 +154,27 @@ impl Listeners {
         Some(ListenerId { index, generation })
     }
 
-    /// Takes a place in the backlog for a half-open connection; `false` where it is full.
-    pub(super) fn reserve(&mut self, id: ListenerId) -> bool {
-        self.find(id).is_some_and(|listener| {
-            let room = listener.half_open + listener.established.len() < listener.listen.backlog;
-            listener.half_open += usize::from(room);
-            room
+    /// Whether one more connection may wait to be accepted.
+    pub(super) fn has_room(&self, id: ListenerId) -> bool {
+        let listener = self.listeners.get(id.index as usize);
+        listener.is_some_and(|listener| {
+            listener.generation == id.generation
+                && listener.established.len() < listener.listen.backlog
         })
     }
 
-    /// A half-open connection is established; `true` where the user is to be told.
+    /// A connection is established; `true` where the user is to be told.
     pub(super) fn note_established(&mut self, id: ListenerId, connection: ConnectionId) -> bool {
         self.find(id).is_some_and(|listener| {
-            listener.half_open = listener.half_open.saturating_sub(1);
             listener.established.push_back(connection);
             !std::mem::replace(&mut listener.told, true)
         })
     }
 
     /// A connection ended before it was accepted.
-    pub(super) fn note_gone(
-        &mut self,
-        id: ListenerId,
-        connection: ConnectionId,
-        established: bool,
-    ) {
-        let Some(listener) = self.find(id) else {
-            return;
-        };
-        if established {
+    pub(super) fn note_gone(&mut self, id: ListenerId, connection: ConnectionId) {
+        if let Some(listener) = self.find(id) {
             listener.established.retain(|other| *other != connection);
-        } else {
-            listener.half_open = listener.half_open.saturating_sub(1);
         }
     }
 

@@ -47,6 +47,10 @@
 //! | `table` | connections by [`Quad`] and by handle |
 //! | `handle` | what names a connection and a listener to the user |
 //! | `listener` | who waits for connections, and the queue of each |
+//! | `handshake` | how a connection with a listener begins |
+//! | `syn_cache` | connections whose handshake is not done, RFC 4987 |
+//! | `cookie` | answers to SYNs of which nothing is kept, RFC 4987 |
+//! | `time_waits` | how many connections are in TIME-WAIT, the oldest first |
 //! | `isn` | initial sequence numbers, RFC 6528 |
 //! | `wheel` | when each connection next wants a look |
 //! | `event` | what the stack tells its user |
@@ -55,15 +59,19 @@
 mod calls;
 mod config;
 mod connect;
+mod cookie;
 mod counters;
 mod event;
 mod handle;
+mod handshake;
 mod input;
 mod isn;
 mod listener;
 mod output;
 mod quad;
+mod syn_cache;
 mod table;
+mod time_waits;
 mod wheel;
 
 use std::collections::VecDeque;
@@ -71,6 +79,7 @@ use std::collections::VecDeque;
 pub use self::calls::SocketError;
 pub use self::config::Config;
 pub use self::connect::{Connect, ConnectError};
+use self::cookie::CookieJar;
 pub use self::counters::{Counters, DropReason};
 pub use self::event::Event;
 use self::event::EventQueue;
@@ -82,9 +91,11 @@ pub use self::listener::{Listen, ListenError};
 use self::output::Reply;
 pub use self::output::Transmit;
 pub use self::quad::Quad;
+use self::syn_cache::SynCache;
 use self::table::{Owner, Table};
+use self::time_waits::TimeWaits;
 use self::wheel::TimerWheel;
-use crate::tcp::{CloseReason, Effects, Opening};
+use crate::tcp::{CloseReason, Effects, Opening, State};
 use crate::time::Instant;
 
 /// A TCP/IP host: addresses, connections, listeners. See the [module](self).
@@ -94,7 +105,10 @@ pub struct Stack {
     /// The time of the latest call that was told it.
     now: Instant,
     table: Table,
+    time_waits: TimeWaits,
     listeners: Listeners,
+    syn_cache: SynCache,
+    cookies: CookieJar,
     isn: IsnGenerator,
     wheel: TimerWheel,
     /// Connections that may have something to send, each once.
@@ -113,7 +127,10 @@ impl Stack {
         Stack {
             now: Instant::ZERO,
             table: Table::new(config.derive_key(b"table")),
+            time_waits: TimeWaits::default(),
             listeners: Listeners::default(),
+            syn_cache: SynCache::new(config.derive_key(b"half-open")),
+            cookies: CookieJar::new(config.derive_key(b"cookie")),
             isn: IsnGenerator::new(config.derive_key(b"isn")),
             wheel: TimerWheel::default(),
             ready: VecDeque::new(),
@@ -135,9 +152,21 @@ impl Stack {
         &self.counters
     }
 
-    /// How many connections there are, those in TIME-WAIT included.
+    /// How many connections there are, those in TIME-WAIT included and those that
+    /// [`half_open_count`](Stack::half_open_count) counts not.
     pub fn connection_count(&self) -> usize {
         self.table.open_count()
+    }
+
+    /// How many connections of listeners there are whose handshake is not done, at most
+    /// [`Config::max_half_open`].
+    pub fn half_open_count(&self) -> usize {
+        self.syn_cache.len()
+    }
+
+    /// How many connections are in TIME-WAIT, at most [`Config::max_time_wait`].
+    pub fn time_wait_count(&self) -> usize {
+        self.time_waits.count()
     }
 
     /// What happened next, if anything did. Events of connections that their user has
@@ -162,7 +191,8 @@ impl Stack {
     /// When [`handle_timeout`](Stack::handle_timeout) is due; `None` where no timer runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.wheel.next()
+        let next = [self.wheel.next(), self.syn_cache.next_timeout()];
+        next.into_iter().flatten().min()
     }
 
     /// Does what has fallen due by `now`: retransmissions, delayed acknowledgments,
@@ -170,6 +200,7 @@ impl Stack {
     /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
+        self.handle_half_open_timeouts(now);
         while let Some(index) = self.wheel.expire(now) {
             let Some(entry) = self.table.at(index) else {
                 continue;
@@ -208,12 +239,7 @@ impl Stack {
         let soft_errors = || entry.tcb.settings(&self.config.tcp).soft_errors;
         let soft_error = effects.soft_error.filter(|_| soft_errors());
         entry.soft_error = soft_error.or(entry.soft_error);
-        entry.handshake_done |= effects.connected;
-        if self.config.report_states {
-            for (from, to) in effects.transitions() {
-                self.events.push_state(quad, from, to);
-            }
-        }
+        self.report_states(quad, &effects);
         if effects.connected {
             self.counters.connections_established += 1;
             match owner {
@@ -227,7 +253,9 @@ impl Stack {
             }
             tracing::debug!(%quad, "established");
         }
-        if owner == Owner::User {
+        if owner == Owner::User
+            && let Some(entry) = self.table.at(index)
+        {
             let told = [
                 // Before the reader reads past it.
                 (effects.urgent, Event::Urgent(id)),
@@ -252,6 +280,51 @@ impl Stack {
             self.note_closed(index, reason);
         }
         self.settle(index);
+        for (from, to) in effects.transitions() {
+            if to == State::TimeWait {
+                self.note_time_wait(id);
+            } else if from == State::TimeWait {
+                self.time_waits.note_left();
+            }
+        }
+    }
+
+    fn report_states(&mut self, quad: Quad, effects: &Effects) {
+        if self.config.report_states {
+            for (from, to) in effects.transitions() {
+                self.events.push_state(quad, from, to);
+            }
+        }
+    }
+
+    /// The connection has entered TIME-WAIT: if that makes too many, the oldest leaves.
+    fn note_time_wait(&mut self, id: ConnectionId) {
+        let table = &mut self.table;
+        self.time_waits
+            .note_entered(id, |id| table.is_in_time_wait(id));
+        while self.time_waits.count() > self.config.max_time_wait && self.cut_time_wait() {}
+    }
+
+    /// Ends the TIME-WAIT that has lasted longest; `false` where there is none.
+    fn cut_time_wait(&mut self) -> bool {
+        while let Some(oldest) = self.time_waits.pop() {
+            if let Some(tcb) = self.table.tcb_mut(oldest)
+                && tcb.state() == State::TimeWait
+            {
+                let effects = tcb.end_time_wait();
+                self.counters.time_waits_cut += 1;
+                self.absorb(oldest.index, effects);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sees to it that there is room for one more connection, if need be at the cost of one
+    /// in TIME-WAIT.
+    fn make_room(&mut self) -> bool {
+        let max = self.config.max_connections;
+        self.table.len() < max || (self.cut_time_wait() && self.table.len() < max)
     }
 
     /// The connection is in CLOSED: its quad is free again.
@@ -265,17 +338,12 @@ impl Stack {
         match entry.owner {
             Owner::User => self.events.push(Event::Closed(id, reason)),
             Owner::Listener(listener) => {
-                self.listeners.note_gone(listener, id, entry.handshake_done);
+                self.listeners.note_gone(listener, id);
                 entry.owner = Owner::Nobody;
             }
             Owner::Nobody => {}
         }
-        match reason {
-            CloseReason::Reset | CloseReason::Refused => self.counters.connections_reset += 1,
-            CloseReason::TimedOut => self.counters.connections_timed_out += 1,
-            CloseReason::Aborted => self.counters.connections_aborted += 1,
-            CloseReason::Finished => self.counters.connections_finished += 1,
-        }
+        self.counters.count_close(reason);
         self.table.free_quad(index);
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::Stack;
 use super::counters::DropReason;
 use super::quad::Quad;
-use crate::tcp::{Outgoing, ResetReply};
+use crate::tcp::{Outgoing, PeerSyn, ResetReply};
 use crate::time::Instant;
 use crate::wire::{
     BuildError, Icmpv4Builder, Icmpv4Type, SackBlocks, SegmentFields, SegmentTemplate, TcpFlags,
@@ -25,6 +25,8 @@ pub struct Transmit {
 pub(super) enum Reply {
     /// To the source of `quad`.
     Reset { quad: Quad, reset: ResetReply },
+    /// The answer to a SYN of which nothing is kept.
+    Cookie { quad: Quad, syn: PeerSyn },
     /// An answer to a ping.
     Echo {
         to: Ipv4Addr,
@@ -47,10 +49,13 @@ impl Stack {
 
         let now = self.advance(now);
         while let Some(reply) = self.replies.pop_front() {
-            match self.write_reply(&reply, buffer) {
+            match self.write_reply(now, &reply, buffer) {
                 Ok(len) => return Some(self.sent(len)),
                 Err(_) => self.counters.count_drop(DropReason::TransmitTooLong),
             }
+        }
+        if let Some(transmit) = self.transmit_half_open(now, buffer) {
+            return Some(transmit);
         }
         while let Some(index) = self.ready.front().copied() {
             let Some(entry) = self.table.at(index).filter(|entry| entry.queued) else {
@@ -65,19 +70,7 @@ impl Stack {
                 continue;
             };
             self.burst += 1;
-            let mut sack = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
-            let (options, count) = options(&outgoing, &mut sack);
-            let template = match outgoing.ect {
-                // ECT(0) (RFC 3168 section 5).
-                true => entry.template.ecn(0b10),
-                false => entry.template,
-            };
-            let written = template.write(
-                buffer,
-                &outgoing.fields,
-                &options[..count],
-                outgoing.payload,
-            );
+            let written = write(&entry.template, &outgoing, buffer);
             let again = outgoing.is_retransmission;
             let deadline = entry.tcb.deadline();
             self.wheel.schedule_by(index, deadline);
@@ -86,11 +79,7 @@ impl Stack {
                 self.ready.push_back(index);
             }
             match written {
-                Ok(len) => {
-                    self.counters.segments_sent += 1;
-                    self.counters.retransmissions += u64::from(again);
-                    return Some(self.sent(len));
-                }
+                Ok(len) => return Some(self.sent_segment(len, again)),
                 // It is as good as lost, and will be sent again.
                 Err(_) => self.counters.count_drop(DropReason::TransmitTooLong),
             }
@@ -103,13 +92,25 @@ impl Stack {
         self.burst = 0;
     }
 
+    pub(super) fn sent_segment(&mut self, len: usize, again: bool) -> Transmit {
+        self.counters.segments_sent += 1;
+        self.counters.retransmissions += u64::from(again);
+        self.sent(len)
+    }
+
     fn sent(&mut self, len: usize) -> Transmit {
         self.counters.packets_sent += 1;
         Transmit { len }
     }
 
-    fn write_reply(&mut self, reply: &Reply, buffer: &mut [u8]) -> Result<usize, BuildError> {
+    fn write_reply(
+        &mut self,
+        now: Instant,
+        reply: &Reply,
+        buffer: &mut [u8],
+    ) -> Result<usize, BuildError> {
         match reply {
+            Reply::Cookie { quad, syn } => self.write_cookie(now, *quad, syn, buffer),
             Reply::Reset { quad, reset } => {
                 let flags = match reset.ack {
                     Some(_) => TcpFlags::RST | TcpFlags::ACK,
@@ -150,6 +151,28 @@ impl Stack {
 }
 
 const NOP: TcpOption<'static> = TcpOption::NoOperation;
+
+/// Writes a segment of a connection as a packet.
+#[inline]
+pub(super) fn write(
+    template: &SegmentTemplate,
+    outgoing: &Outgoing<'_>,
+    buffer: &mut [u8],
+) -> Result<usize, BuildError> {
+    let mut sack = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
+    let (options, count) = options(outgoing, &mut sack);
+    let template = match outgoing.ect {
+        // ECT(0) (RFC 3168 section 5).
+        true => template.ecn(0b10),
+        false => *template,
+    };
+    template.write(
+        buffer,
+        &outgoing.fields,
+        &options[..count],
+        outgoing.payload,
+    )
+}
 
 /// The options of a segment and how many there are, in the order in which Linux sends
 /// them and middleboxes expect them, each on the boundary that suits it. `sack` is room for

@@ -7,13 +7,13 @@ use slab::Slab;
 use super::event::Pending;
 use super::handle::{ConnectionId, ListenerId};
 use super::quad::Quad;
-use crate::tcp::{CloseReason, SoftError, Tcb};
+use crate::tcp::{CloseReason, SoftError, State, Tcb};
 use crate::wire::SegmentTemplate;
 
 /// Who will read what a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// A listener, until the connection is accepted.
+    /// A listener, from the end of the handshake until the connection is accepted.
     Listener(ListenerId),
     /// The user, until it closes.
     User,
@@ -32,8 +32,6 @@ pub(super) struct Entry {
     generation: u32,
     /// Whether it stands in the queue of those that may have something to send.
     pub(super) queued: bool,
-    /// Whether it is past the handshake and waits to be accepted.
-    pub(super) handshake_done: bool,
     pub(super) pending: Pending,
     /// The last one that the network reported.
     pub(super) soft_error: Option<SoftError>,
@@ -62,7 +60,7 @@ impl Table {
     pub(super) fn new(key: [u8; 16]) -> Table {
         Table {
             entries: Slab::new(),
-            by_quad: HashMap::with_hasher(KeyedHash { key }),
+            by_quad: HashMap::with_hasher(KeyedHash::new(key)),
             generation: 0,
         }
     }
@@ -97,7 +95,6 @@ impl Table {
             owner,
             generation: self.generation,
             queued: false,
-            handshake_done: false,
             pending: Pending::default(),
             soft_error: None,
             close_reason: None,
@@ -133,14 +130,27 @@ impl Table {
         (entry.generation == id.generation && waiting).then_some(entry)
     }
 
-    /// The connections that belong to a listener. It looks at all there are: listeners end
-    /// too rarely to be worth a list of their half-open ones.
+    /// The connections that wait to be accepted from a listener. It looks at all there are:
+    /// listeners end too rarely for more.
     pub(super) fn of_listener(&self, listener: ListenerId) -> Vec<u32> {
         let owned = |(index, entry): (usize, &Entry)| {
             // Bounded where it was inserted.
             (entry.owner == Owner::Listener(listener)).then_some(index as u32)
         };
         self.entries.iter().filter_map(owned).collect()
+    }
+
+    pub(super) fn is_in_time_wait(&self, id: ConnectionId) -> bool {
+        let entry = self.entries.get(id.index as usize);
+        entry.is_some_and(|entry| {
+            entry.generation == id.generation && entry.tcb.state() == State::TimeWait
+        })
+    }
+
+    /// The TCB of a connection, whoever owns it.
+    pub(super) fn tcb_mut(&mut self, id: ConnectionId) -> Option<&mut Tcb> {
+        let entry = self.entries.get_mut(id.index as usize)?;
+        (entry.generation == id.generation).then_some(&mut entry.tcb)
     }
 
     /// The entry at `index` by its quad: only if it still owns it.
@@ -166,8 +176,14 @@ impl Table {
 
 /// SipHash-1-3 with a secret key: who does not know it cannot choose quads that collide.
 #[derive(Clone)]
-struct KeyedHash {
+pub(super) struct KeyedHash {
     key: [u8; 16],
+}
+
+impl KeyedHash {
+    pub(super) const fn new(key: [u8; 16]) -> KeyedHash {
+        KeyedHash { key }
+    }
 }
 
 impl BuildHasher for KeyedHash {

@@ -1,8 +1,9 @@
 //! What the ACK field of a segment does (RFC 9293 section 3.10.7.4, fifth).
 
 use super::config::Config;
+use super::congestion::Controller;
 use super::effects::{CloseReason, Effects, ResetReply};
-use super::loss::Report;
+use super::loss::{Flight, Report};
 use super::state::State;
 use super::tcb::Tcb;
 use super::timers::Timer;
@@ -84,10 +85,22 @@ impl Tcb {
         config: &Config,
         options: &OptionSummary,
     ) {
-        let (ack, echo) = (self.snd.iss + 1, self.timestamps.echoed(options));
-        let report = self.mark_arrivals(now, ack, &[], echo);
+        let measured = match self.syn_sent_at {
+            Some(sent_at) => Some(now - sent_at),
+            None => self.timestamps.echoed(options).round_trip(now),
+        };
+        if let Some(rtt) = measured {
+            self.rtt.sample(now, rtt, 1);
+        }
+        self.rtt.begin_data();
+        if self.retries > 1 {
+            // One lost SYN does not make the initial window smaller, more do (RFC 6928
+            // section 2).
+            self.congestion.on_restart(now, self.snd.mss.into());
+        }
+        let ack = self.snd.iss + 1;
+        self.flight = Flight::new(ack);
         self.advance(now, config, ack, &mut Effects::default());
-        self.measure(now, &report, echo);
         self.timers.stop(Timer::Retransmit);
     }
 

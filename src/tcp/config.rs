@@ -62,6 +62,10 @@ pub struct Config {
     /// Maximum segment lifetime: TIME-WAIT lasts twice that. 30 s, as everywhere
     /// today, where RFC 9293 section 3.4.2 has 2 minutes.
     pub msl: Duration,
+    /// Whether a reset in TIME-WAIT is ignored (RFC 1337 section 3, fix F1): an old duplicate
+    /// could end it by an answer to us, too early for others of its kind. On; off is by
+    /// the letter of RFC 9293 section 3.10.7.4.
+    pub time_wait_protection: bool,
     /// After how many retransmissions in a row the user is told that delivery is in trouble:
     /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10); 0 for never. R2 is
     /// [`Settings::max_retransmissions`].
@@ -123,6 +127,7 @@ impl Default for Config {
             max_ack_delay: Duration::from_millis(200),
             min_tail_probe: Duration::from_millis(10),
             msl: Duration::from_secs(30),
+            time_wait_protection: true,
             trouble_retransmissions: 3,
             max_syn_retransmissions: 7,
             max_syn_ack_retransmissions: 5,

@@ -120,6 +120,8 @@ pub enum SegmentFate {
     OutOfWindow,
     /// A SYN or an inexact reset on a synchronized connection (RFC 5961 sections 3 and 4).
     Challenged,
+    /// A reset in TIME-WAIT (RFC 1337).
+    IgnoredReset,
     /// Without ACK bit where one is required, or acknowledging what was never sent.
     BadAck,
     /// Text that found no room among the runs that wait for their turn.

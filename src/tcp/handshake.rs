@@ -199,9 +199,8 @@ impl Tcb {
             return Some(self.send_span(now, config, bare_ack));
         }
         let is_retransmission = self.snd.nxt != self.snd.iss;
-        let end = self.snd.iss + 1;
-        self.note_sent(now, self.snd.iss, end);
-        self.snd.nxt = end;
+        self.snd.nxt = self.snd.iss + 1;
+        self.syn_sent_at = (!is_retransmission).then_some(now);
         self.tally.segments_sent = self.tally.segments_sent.wrapping_add(1);
         if !is_retransmission {
             self.begin_to_wait(now, config);

@@ -72,6 +72,9 @@ impl Tcb {
 
         // Second, the RST bit (RFC 5961 section 3.2).
         if flags.rst() {
+            if self.state == State::TimeWait && config.time_wait_protection {
+                return SegmentFate::IgnoredReset;
+            }
             if segment.seq() != self.rcv.nxt {
                 self.challenge(now, config, segment);
                 return SegmentFate::Challenged;

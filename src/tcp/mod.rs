@@ -11,6 +11,7 @@
 //! | `tcb` | [`Tcb`]: the sequence spaces and what else a connection is |
 //! | `calls` | what the user says: send, recv, shutdown, close, abort |
 //! | `handshake` | how a connection opens: SYNs and what they agree on |
+//! | `half_open` | what waits for the end of its handshake, without a TCB |
 //! | `input` | what an arriving segment does: RFC 9293 section 3.10.7, in its order |
 //! | `ack` | what its ACK field does |
 //! | `text` | what its text and FIN do |
@@ -21,6 +22,7 @@
 //! | `ecn` | marks of congestion, both ways: RFC 3168 |
 //! | `timeout` | what falls due |
 //! | `liveness` | how long a peer is waited for: R1, R2, user timeout, keepalive |
+//! | `time_wait` | who may end TIME-WAIT early, RFC 6191 |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
@@ -39,6 +41,7 @@ mod config;
 pub mod congestion;
 mod ecn;
 mod effects;
+mod half_open;
 mod handshake;
 mod info;
 mod input;
@@ -51,6 +54,7 @@ mod settings;
 mod state;
 mod tcb;
 mod text;
+mod time_wait;
 mod timeout;
 mod timers;
 mod timestamps;
@@ -59,6 +63,7 @@ mod window;
 
 pub use config::{Config, Ecn};
 pub use effects::{CloseReason, Effects, ResetReply, SegmentFate, SoftError};
+pub use half_open::HalfOpen;
 pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;

@@ -97,7 +97,9 @@ impl Tcb {
         if let Some(probe) = self.next_tail_probe(mss) {
             return Some(probe);
         }
-        if self.is_paced(now, config) {
+        // The last call before an acknowledgment says what ended the sending.
+        self.cwnd_limited = self.is_paced(now, config);
+        if self.cwnd_limited {
             return None;
         }
         let span = self

@@ -12,8 +12,10 @@ pub(super) struct Rtt {
     min: (Duration, Instant),
     /// How often the timeout has been doubled.
     backoff: u8,
-    /// Section 5.7: the SYN was lost, so the first timeout for data is 3 s at least.
+    /// Our SYN was sent again.
     syn_was_lost: bool,
+    /// Section 5.7: the first timeout for data is 3 s at least.
+    careful: bool,
 }
 
 impl Rtt {
@@ -27,6 +29,7 @@ impl Rtt {
             min: (Duration::ZERO, Instant::ZERO),
             backoff: 0,
             syn_was_lost: false,
+            careful: false,
         }
     }
 
@@ -59,7 +62,13 @@ impl Rtt {
             self.min = (rtt, now);
         }
         self.backoff = 0;
-        self.syn_was_lost = false;
+        self.careful = false;
+    }
+
+    /// The handshake is done (section 5.7): what was backed off for the SYN ends.
+    pub(super) fn begin_data(&mut self) {
+        self.backoff = 0;
+        self.careful = self.syn_was_lost && self.smoothed.is_none();
     }
 
     /// The timeout was a mistake (RFC 4015 section 3).
@@ -70,7 +79,7 @@ impl Rtt {
     /// The retransmission timeout as it stands.
     pub(super) fn rto(&self, config: &Config) -> Duration {
         let base = match self.smoothed {
-            None if self.syn_was_lost => config.initial_rto.max(Duration::from_secs(3)),
+            None if self.careful => config.initial_rto.max(Duration::from_secs(3)),
             None => config.initial_rto,
             // The clock is in nanoseconds: its granularity G does not count.
             Some((srtt, rttvar)) => srtt + rttvar * 4,
@@ -126,7 +135,10 @@ mod tests {
         assert_eq!(rtt.rto(&config), config.min_rto); // 2.4
 
         let mut rtt = Rtt::new();
-        rtt.note_syn_lost(); // 5.7
-        assert_eq!(rtt.rto(&config), ms(3000));
+        rtt.note_syn_lost();
+        rtt.back_off();
+        assert_eq!(rtt.rto(&config), ms(2000)); // 5.5
+        rtt.begin_data();
+        assert_eq!(rtt.rto(&config), ms(3000)); // 5.7
     }
 }

@@ -50,7 +50,7 @@ pub enum State {
 
 /// Every transition there is (RFC 9293 figure 5), and its cause. Any state but
 /// LISTEN goes to CLOSED besides, when the connection is reset, aborted or times out.
-const TRANSITIONS: [(State, State, &str); 20] = {
+const TRANSITIONS: [(State, State, &str); 21] = {
     use State::*;
     [
         (Listen, SynReceived, "rcv SYN, snd SYN,ACK"),
@@ -72,6 +72,11 @@ const TRANSITIONS: [(State, State, &str); 20] = {
         (LastAck, Closed, "rcv ACK of FIN"),
         (TimeWait, Closed, "2 MSL"),
         (TimeWait, SynReceived, "rcv fresh SYN"),
+        (
+            SynReceived,
+            TimeWait,
+            "rcv RST, the SYN was an old duplicate",
+        ),
         (SynSent, Closed, "close"),
     ]
 };

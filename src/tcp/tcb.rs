@@ -13,7 +13,7 @@ use super::reassembly::Reassembly;
 use super::rtt::Rtt;
 use super::settings::Settings;
 use super::state::State;
-use super::timers::{Timer, TimerTable};
+use super::timers::TimerTable;
 use super::timestamps::Timestamps;
 use crate::time::Instant;
 use crate::wire::SeqNumber;
@@ -128,6 +128,8 @@ pub struct Tcb {
     pub(super) fin_sent: bool,
     /// Our SYN goes out next, for the first time or again.
     pub(super) syn_due: bool,
+    /// When it was sent, if only once: then its acknowledgment measures a round trip.
+    pub(super) syn_sent_at: Option<Instant>,
     /// The window is closed and a probe goes out next.
     pub(super) probe: bool,
     /// A call to send took less than it was given.
@@ -200,6 +202,7 @@ impl Tcb {
             fin_queued: false,
             fin_sent: false,
             syn_due: true,
+            syn_sent_at: None,
             probe: false,
             send_was_short: false,
             released: false,
@@ -256,18 +259,6 @@ impl Tcb {
         self.release_receive_buffer();
         self.ack_due = AckDue::No;
         effects.closed = Some(reason);
-    }
-
-    /// Goes over to TIME-WAIT, or stays there for another twice the MSL.
-    pub(super) fn wait_out(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
-        if self.state != State::TimeWait {
-            self.enter(State::TimeWait, effects);
-        }
-        self.timers.stop(Timer::Retransmit);
-        self.timers.stop(Timer::Persist);
-        let due = now + config.msl.saturating_mul(2);
-        self.timers.stop(Timer::Liveness);
-        self.timers.set(Timer::End, due);
     }
 
     /// The number of the first octet in the send buffer, where the peer's window begins

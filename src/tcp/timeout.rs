@@ -23,6 +23,7 @@ impl Tcb {
                 Timer::Release => {
                     self.release_send_buffer();
                     self.release_receive_buffer();
+                    self.flight.board.release();
                 }
                 Timer::Liveness => self.on_liveness_timeout(now, config, &mut effects),
                 Timer::End => self.on_end(&mut effects),

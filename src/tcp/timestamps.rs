@@ -58,6 +58,12 @@ impl Timestamps {
         self.recent_at = seconds(now);
     }
 
+    /// The peer's SYN was answered with `ack` at `sent`.
+    pub(super) fn resume(&mut self, sent: Instant, ack: SeqNumber) {
+        self.confirm(sent);
+        self.last_ack = ack;
+    }
+
     /// The tick at `now`.
     fn tick(&self, now: Instant) -> u32 {
         // Modulo 2^32.

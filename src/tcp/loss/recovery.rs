@@ -335,7 +335,7 @@ impl Tcb {
             una: self.snd.una,
             nxt: self.snd.nxt,
             mss: self.snd.mss.into(),
-            cwnd_limited: core::mem::take(&mut self.cwnd_limited),
+            cwnd_limited: self.cwnd_limited,
         });
     }
 

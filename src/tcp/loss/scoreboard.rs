@@ -371,11 +371,6 @@ impl Scoreboard {
         Some((end - (end - start).min(limit), end))
     }
 
-    /// When the first octets that are in flight or lost were last sent.
-    pub(in crate::tcp) fn first_sent_at(&self) -> Option<Instant> {
-        self.runs.front().map(|run| run.sent_at)
-    }
-
     /// Gives storage back where nothing is in flight.
     pub(in crate::tcp) fn release(&mut self) {
         if self.runs.is_empty() {
