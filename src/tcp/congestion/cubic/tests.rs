@@ -125,6 +125,33 @@ fn rfc_9438_section_4_2_an_ack_raises_the_window_by_half_at_most_and_never_lower
 }
 
 #[test]
+fn rfc_9438_section_4_4_a_large_window_acknowledged_in_small_pieces_keeps_up_with_the_curve() {
+    // Six seconds before the plateau at 20 MB, on a path so long that Reno does not matter.
+    // Each ACK of two segments is worth a few octets, and less than one later on.
+    let mut cubic = reduced(20_000);
+    cubic.cwnd = w_cubic(cubic.w_max, -6_000_000, MSS);
+    let plateau = cubic.w_max;
+    let rtt = Duration::from_millis(500);
+    let path = (MSS, rtt);
+    transfer(
+        &mut cubic,
+        Instant::ZERO,
+        path,
+        10_000,
+        5.0,
+        |cubic, t, _| {
+            let curve = |t| w_cubic(plateau, (t * 1e6) as i64 - 6_000_000, MSS);
+            let (low, high) = (curve(t) - 2 * MSS, curve(t + 0.5) + MSS);
+            let window = cubic.window();
+            assert!(
+                window >= low && window <= high,
+                "{low} {window} {high} at {t}"
+            );
+        },
+    );
+}
+
+#[test]
 fn rfc_9438_section_4_2_time_without_need_of_the_window_does_not_count() {
     let rtt = Duration::from_millis(50);
     let path = (MSS, rtt);
