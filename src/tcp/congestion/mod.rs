@@ -133,9 +133,10 @@ pub struct Acked {
     pub nxt: SeqNumber,
     /// SMSS, in octets.
     pub mss: u32,
-    /// Whether it was the congestion window that ended the last sending. Else the
-    /// application or the peer's window did: what was not used says nothing about the
-    /// network, and the window is not to grow (RFC 9438 section 5.8).
+    /// Whether it was the congestion window that ended the last sending, or the pacing that
+    /// comes with it. Else the application or the peer's window did: what was not used
+    /// says nothing about the network, and the window is not to grow (RFC 9438 section 5.8).
+    /// Several acknowledgments that arrive before anything can be sent all say the same.
     pub cwnd_limited: bool,
 }
 

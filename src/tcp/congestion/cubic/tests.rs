@@ -125,6 +125,33 @@ fn rfc_9438_section_4_2_an_ack_raises_the_window_by_half_at_most_and_never_lower
 }
 
 #[test]
+fn rfc_9438_section_4_4_a_large_window_acknowledged_in_small_pieces_keeps_up_with_the_curve() {
+    // Six seconds before the plateau at 20 MB, on a path so long that Reno does not matter.
+    // Each ACK of two segments is worth a few octets, and less than one later on.
+    let mut cubic = reduced(20_000);
+    cubic.cwnd = w_cubic(cubic.w_max, -6_000_000, MSS);
+    let plateau = cubic.w_max;
+    let rtt = Duration::from_millis(500);
+    let path = (MSS, rtt);
+    transfer(
+        &mut cubic,
+        Instant::ZERO,
+        path,
+        10_000,
+        5.0,
+        |cubic, t, _| {
+            let curve = |t| w_cubic(plateau, (t * 1e6) as i64 - 6_000_000, MSS);
+            let (low, high) = (curve(t) - 2 * MSS, curve(t + 0.5) + MSS);
+            let window = cubic.window();
+            assert!(
+                window >= low && window <= high,
+                "{low} {window} {high} at {t}"
+            );
+        },
+    );
+}
+
+#[test]
 fn rfc_9438_section_4_2_time_without_need_of_the_window_does_not_count() {
     let rtt = Duration::from_millis(50);
     let path = (MSS, rtt);
@@ -155,6 +182,7 @@ fn rfc_9438_section_4_2_time_without_need_of_the_window_does_not_count() {
 fn rfc_9438_section_4_3_on_a_short_path_reno_is_quicker_and_is_followed() {
     // At 1 ms the curve needs thousands of round trips for what Reno does in some tens.
     let rtt = Duration::from_millis(1);
+    // In small pieces, each of which is worth less than an octet.
     let mut cubic = reduced(100);
     assert_eq!(cubic.window(), 70 * MSS);
     let mut last = 70 * MSS;
@@ -163,7 +191,7 @@ fn rfc_9438_section_4_3_on_a_short_path_reno_is_quicker_and_is_followed() {
         &mut cubic,
         Instant::ZERO,
         (MSS, rtt),
-        10,
+        1000,
         0.056,
         |_, _, _| {},
     );
@@ -172,11 +200,11 @@ fn rfc_9438_section_4_3_on_a_short_path_reno_is_quicker_and_is_followed() {
         "{}",
         cubic.window()
     );
-    let now = transfer(&mut cubic, now, (MSS, rtt), 10, 0.010, |cubic, _, _| {
+    let now = transfer(&mut cubic, now, (MSS, rtt), 1000, 0.010, |cubic, _, _| {
         last = cubic.window()
     });
     // From there on one segment a round trip, as Reno.
-    transfer(&mut cubic, now, (MSS, rtt), 10, 0.100, |_, _, _| {});
+    transfer(&mut cubic, now, (MSS, rtt), 1000, 0.100, |_, _, _| {});
     let grown = cubic.window() - last;
     assert!((98 * MSS..=101 * MSS).contains(&grown), "{grown}");
 }
@@ -214,11 +242,14 @@ fn rfc_9438_section_4_7_a_second_loss_below_the_plateau_releases_more() {
 
 #[test]
 fn rfc_9438_section_4_8_after_a_timeout_slow_start_and_then_the_curve_from_its_plateau_on() {
-    let mut cubic = Cubic::new(&start(100));
+    let mut cubic = Cubic::new(&Start {
+        hystart: true,
+        paced: true,
+        ..start(100)
+    });
     cubic.on_congestion(&event(Cause::Timeout { again: false }, 50 * MSS));
     assert_eq!((cubic.cwnd, cubic.ssthresh), (MSS, 70 * MSS));
-    cubic.on_congestion(&event(Cause::Timeout { again: true }, 50 * MSS));
-    assert_eq!((cubic.cwnd, cubic.ssthresh), (MSS, 70 * MSS));
+    // Of a cumulative jump one segment counts.
     for _ in 0..69 {
         cubic.on_ack(&ack(0, 44 * MSS));
     }
@@ -228,6 +259,12 @@ fn rfc_9438_section_4_8_after_a_timeout_slow_start_and_then_the_curve_from_its_p
         panic!("{:?}", cubic.stage);
     };
     assert_eq!((epoch.t_minus_k, cubic.w_max), (0, 70 * MSS)); // K = 0
+
+    // RFC 5681 section 3.1: the threshold is held for a segment that timed out before.
+    for again in [false, true, true] {
+        cubic.on_congestion(&event(Cause::Timeout { again }, 50 * MSS));
+        assert_eq!((cubic.cwnd, cubic.ssthresh / MSS), (MSS, 49));
+    }
 }
 
 #[test]
@@ -250,6 +287,11 @@ fn rfc_9438_section_4_9_a_spurious_loss_leaves_no_trace() {
     transfer(&mut calm, now, path, 10, 10.0, |_, _, _| {});
     transfer(&mut fooled, now, path, 10, 10.0, |_, _, _| {});
     assert!(fooled.window().abs_diff(calm.window()) < MSS);
+
+    // Once: what comes later is not undone with it.
+    fooled.on_restart(now, MSS);
+    fooled.undo(now);
+    assert_eq!(fooled.window(), MSS);
 
     // Long after, with a larger window, the newer values stay.
     let mut late = reduced(10);
