@@ -428,6 +428,39 @@ fn no_peer_is_lively_enough_to_keep_an_orphan_for_ever() {
 }
 
 #[test]
+fn of_too_many_orphans_the_oldest_is_aborted() {
+    let mut s = Script::with(|config| config.max_orphans = 2);
+    let open_and_close = |s: &mut Script, port| {
+        s.peer.set_port(port);
+        s.iss = None;
+        s.inject("S 0 <mss 1000>");
+        s.expect("S. 0 ack 1 <mss 1460>");
+        s.inject(". 1 ack 1");
+        let id = s.accept();
+        s.stack.close(id);
+    };
+    for port in 1..=3 {
+        open_and_close(&mut s, port);
+        s.expect("F. 1 ack 1");
+        if port == 2 {
+            // It has ended by itself, and counts no more.
+            s.inject("F. 1 ack 2");
+            s.expect(". 2 ack 2");
+        }
+    }
+    assert_eq!(s.stack.connection_count(), 3);
+    open_and_close(&mut s, 4);
+    let states = [1, 2, 3, 4].map(|port| {
+        s.peer.set_port(port);
+        s.state()
+    });
+    let [closed, wait] = [State::Closed, State::TimeWait];
+    assert_eq!(states, [closed, wait, State::FinWait1, State::FinWait1]);
+    s.peer.set_port(1);
+    assert!(s.next().unwrap().starts_with("R. "));
+}
+
+#[test]
 fn the_time_of_an_orphan_begins_with_the_call_and_not_before() {
     // The stack has heard of no time for long when its user closes.
     for state in [State::FinWait1, State::FinWait2] {

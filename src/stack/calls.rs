@@ -200,8 +200,25 @@ impl Stack {
         if let Some(entry) = self.table.entry_mut(id) {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.close();
+            let state = entry.tcb.state();
             self.absorb(id.index, effects);
             self.events.prune(|id| self.table.entry(id).is_some());
+            if !state.is_at_rest() {
+                self.adopt(id);
+            }
+        }
+    }
+
+    /// Counts a connection among those without user, and aborts the oldest if there are
+    /// too many.
+    fn adopt(&mut self, id: ConnectionId) {
+        self.orphans.insert(id);
+        if self.orphans.len() > self.config.max_orphans
+            && let Some(oldest) = self.orphans.pop_first()
+            && let Some(entry) = self.table.at(oldest.index)
+        {
+            let effects = entry.tcb.abort();
+            self.absorb(oldest.index, effects);
         }
     }
 

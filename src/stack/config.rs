@@ -24,6 +24,10 @@ pub struct Config {
     pub secret: [u8; 16],
     /// How many connections there may be at once, in whatever state. 1,048,576.
     pub max_connections: usize,
+    /// How many connections without user may be busy with their end at once, those in
+    /// TIME-WAIT not counted; of more, the oldest is aborted. 65,536. Each holds what it has
+    /// still to deliver, for [`orphan_timeout`](tcp::Config::orphan_timeout) at most.
+    pub max_orphans: usize,
     /// Whether each change of a connection's state becomes an
     /// [`Event::State`](super::Event::State). Off.
     pub report_states: bool,
@@ -40,6 +44,7 @@ impl fmt::Debug for Config {
             ttl,
             secret: _,
             max_connections,
+            max_orphans,
             report_states,
             tcp,
         } = self;
@@ -48,6 +53,7 @@ impl fmt::Debug for Config {
             .field("mtu", mtu)
             .field("ttl", ttl)
             .field("max_connections", max_connections)
+            .field("max_orphans", max_orphans)
             .field("report_states", report_states)
             .field("tcp", tcp)
             .finish_non_exhaustive()
@@ -79,6 +85,7 @@ impl Config {
             ttl: 64,
             secret,
             max_connections: 1 << 20,
+            max_orphans: 1 << 16,
             report_states: false,
             tcp: tcp::Config::default(),
         }

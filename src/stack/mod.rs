@@ -66,7 +66,7 @@ mod quad;
 mod table;
 mod wheel;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 pub use self::calls::SocketError;
 pub use self::config::Config;
@@ -104,6 +104,8 @@ pub struct Stack {
     /// Packets of no connection: resets, echo replies.
     replies: VecDeque<Reply>,
     events: EventQueue,
+    /// Connections without user that are busy with their end, the oldest first.
+    orphans: BTreeSet<ConnectionId>,
     counters: Counters,
 }
 
@@ -120,6 +122,7 @@ impl Stack {
             burst: 0,
             replies: VecDeque::new(),
             events: EventQueue::default(),
+            orphans: BTreeSet::new(),
             counters: Counters::default(),
             config,
         }
@@ -205,6 +208,7 @@ impl Stack {
             return;
         };
         let (quad, id, owner) = (entry.quad, entry.id(index), entry.owner);
+        let at_rest = entry.tcb.state().is_at_rest();
         let soft_errors = || entry.tcb.settings(&self.config.tcp).soft_errors;
         let soft_error = effects.soft_error.filter(|_| soft_errors());
         entry.soft_error = soft_error.or(entry.soft_error);
@@ -244,6 +248,9 @@ impl Stack {
                     self.events.push(event);
                 }
             }
+        }
+        if owner == Owner::Nobody && at_rest {
+            self.orphans.remove(&id);
         }
         if let Some(reset) = effects.reset {
             self.reply(Reply::Reset { quad, reset });
