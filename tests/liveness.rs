@@ -207,10 +207,13 @@ fn a_user_timeout_is_for_our_syn_too_but_not_for_one_of_a_strangers() {
         let (took, _) = until_closed(&mut s, 3600);
         assert_eq!(took, seconds(limit) + Duration::from_millis(100));
     }
-    let mut s = Script::with(|config| config.tcp.settings.user_timeout = Some(seconds(3600)));
-    s.inject("S 0");
-    let (took, sent) = until_closed(&mut s, 3600);
-    assert!(took < seconds(200) && sent.len() == 6, "{took:?}");
+    for limit in [1, 3600] {
+        let limit = Some(seconds(limit));
+        let mut s = Script::with(|config| config.tcp.settings.user_timeout = limit);
+        s.inject("S 0");
+        let (took, sent) = until_closed(&mut s, 3600);
+        assert!(took < seconds(200) && sent.len() == 6, "{took:?}");
+    }
 }
 
 // Keepalive (section 3.8.4).
@@ -396,6 +399,21 @@ fn a_window_that_opens_in_time_gives_the_text_its_full_user_timeout() {
 }
 
 #[test]
+fn the_time_in_a_closed_window_counts_only_while_something_waits_for_it() {
+    let (mut s, id) = Script::established(1000);
+    change(&mut s, id, |settings| {
+        settings.user_timeout = Some(seconds(60));
+    });
+    s.send(id, 1000);
+    s.expect("P. 1:1001 ack 1");
+    s.inject(". 1 ack 1001 win 0");
+    s.pass(3_600_000);
+    s.send(id, 10);
+    let (took, _) = until_closed_answering(&mut s, 600, ". 1 ack 1001 win 0");
+    assert_eq!(took, seconds(60) + Duration::from_millis(100));
+}
+
+#[test]
 fn probes_without_answer_bring_trouble_too() {
     let (mut s, id) = Script::established(1000);
     s.send(id, 2000);
@@ -432,6 +450,39 @@ fn no_peer_is_lively_enough_to_keep_an_orphan_for_ever() {
 }
 
 #[test]
+fn of_too_many_orphans_the_oldest_is_aborted() {
+    let mut s = Script::with(|config| config.max_orphans = 2);
+    let open_and_close = |s: &mut Script, port| {
+        s.peer.set_port(port);
+        s.iss = None;
+        s.inject("S 0 <mss 1000>");
+        s.expect("S. 0 ack 1 <mss 1460>");
+        s.inject(". 1 ack 1");
+        let id = s.accept();
+        s.stack.close(id);
+    };
+    for port in 1..=3 {
+        open_and_close(&mut s, port);
+        s.expect("F. 1 ack 1");
+        if port == 2 {
+            // It has ended by itself, and counts no more.
+            s.inject("F. 1 ack 2");
+            s.expect(". 2 ack 2");
+        }
+    }
+    assert_eq!(s.stack.connection_count(), 3);
+    open_and_close(&mut s, 4);
+    let states = [1, 2, 3, 4].map(|port| {
+        s.peer.set_port(port);
+        s.state()
+    });
+    let [closed, wait] = [State::Closed, State::TimeWait];
+    assert_eq!(states, [closed, wait, State::FinWait1, State::FinWait1]);
+    s.peer.set_port(1);
+    assert!(s.next().unwrap().starts_with("R. "));
+}
+
+#[test]
 fn the_time_of_an_orphan_begins_with_the_call_and_not_before() {
     // The stack has heard of no time for long when its user closes.
     for state in [State::FinWait1, State::FinWait2] {
@@ -454,6 +505,19 @@ fn the_time_of_an_orphan_begins_with_the_call_and_not_before() {
         assert_eq!(s.stack.connection_count(), 0);
         s.expect_nothing();
     }
+}
+
+#[test]
+fn waiting_for_the_peers_fin_does_not_lengthen_an_orphans_time() {
+    let mut s = Script::with(|config| config.tcp.orphan_timeout = seconds(20));
+    let id;
+    (s, id) = s.establish(65535);
+    s.stack.close(id);
+    s.expect("F. 1 ack 1");
+    s.inject(". 1 ack 2");
+    assert_eq!(s.state(), State::FinWait2);
+    s.pass(20_100);
+    assert_eq!(s.stack.connection_count(), 0);
 }
 
 // Closing before the handshake is complete (section 3.10.4).
@@ -589,11 +653,12 @@ fn nothing_can_be_set_on_a_connection_that_is_gone() {
     settings.user_timeout = Some(Duration::ZERO);
     settings.keepalive = Some(Keepalive::default());
     s.send(id, 10);
+    s.expect("P. 1:11 ack 1");
     s.inject("R 1");
-    s.expect_nothing();
+    s.pass(10_000_000);
     // Over, but not let go of: no timer starts.
     s.stack.set(id, settings).unwrap();
-    s.pass(10_000_000);
+    assert_eq!(s.stack.poll_timeout(), None);
     s.expect_nothing();
     s.stack.close(id);
     assert_eq!(

@@ -15,7 +15,7 @@ use common::script::octet;
 use zerotcp::stack::{
     Config, ConnectionId, Event, Listen, ListenerId, Meta, Quad, SocketError, Stack,
 };
-use zerotcp::tcp::State;
+use zerotcp::tcp::{Keepalive, Settings, State};
 use zerotcp::time::Instant;
 use zerotcp::wire::{
     Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, SeqNumber, TcpBuilder,
@@ -110,6 +110,7 @@ impl World {
         let mut config = Config::seeded(HOST, seed);
         config.mtu = MTU;
         config.max_connections = MAX_CONNECTIONS;
+        config.max_orphans = 3;
         config.report_states = true;
         config.tcp.receive_buffer = dice.pick(&[1, 700, 4000, 70_000, 200_000]);
         config.tcp.send_buffer = dice.pick(&[1, 3000, 9000]);
@@ -461,11 +462,33 @@ impl World {
             0..45 => {
                 let len = self.dice.pick(&[0, 1, 10, 1460, 5000]);
                 let data: Vec<u8> = (0..len).map(|n| octet(1 + handle.sent + n)).collect();
-                if let Ok(count) = self.stack.send(id, &data) {
+                let sent = match self.dice.percent(10) {
+                    true => self.stack.send_urgent(id, &data),
+                    false => self.stack.send(id, &data),
+                };
+                if let Ok(count) = sent {
                     handle.sent += count as u32;
                 }
             }
-            45..85 => {
+            45..48 => {
+                let mut settings = Settings::default();
+                settings.nagle = self.dice.percent(50);
+                settings.max_retransmissions = self.dice.pick(&[0, 3, 15, 255]);
+                settings.dscp = self.dice.below(256) as u8;
+                let times = [0, 1, 1_000, 100_000, u64::MAX].map(Duration::from_millis);
+                if self.dice.percent(30) {
+                    settings.user_timeout = Some(self.dice.pick(&times));
+                }
+                if self.dice.percent(50) {
+                    settings.keepalive = Some(Keepalive {
+                        idle: self.dice.pick(&times),
+                        interval: self.dice.pick(&times),
+                        probes: self.dice.pick(&[0, 1, 5, 255]),
+                    });
+                }
+                self.stack.set(id, settings).unwrap();
+            }
+            48..85 => {
                 let mut buffer = vec![0; self.dice.pick(&[1, 100, 5000, 100_000])];
                 match self.stack.recv(id, &mut buffer) {
                     Ok(0) | Err(SocketError::WouldBlock) => {}

@@ -201,8 +201,25 @@ impl Stack {
         if let Some(entry) = self.table.entry_mut(id) {
             entry.owner = Owner::Nobody;
             let effects = entry.tcb.close();
+            let state = entry.tcb.state();
             self.absorb(id.index, effects);
             self.events.prune(|id| self.table.entry(id).is_some());
+            if !state.is_at_rest() {
+                self.adopt(id);
+            }
+        }
+    }
+
+    /// Counts a connection among those without user, and aborts the oldest if there are
+    /// too many.
+    fn adopt(&mut self, id: ConnectionId) {
+        self.orphans.insert(id);
+        if self.orphans.len() > self.config.max_orphans
+            && let Some(oldest) = self.orphans.pop_first()
+            && let Some(entry) = self.table.at(oldest.index)
+        {
+            let effects = entry.tcb.abort();
+            self.absorb(oldest.index, effects);
         }
     }
 
@@ -278,5 +295,43 @@ fn over(entry: &Entry) -> Option<SocketError> {
         CloseReason::Reset | CloseReason::Refused => Some(SocketError::Reset),
         CloseReason::TimedOut => Some(SocketError::TimedOut),
         CloseReason::Aborted => Some(SocketError::NotConnected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::*;
+    use crate::stack::{Config, Event};
+    use crate::tcp::Effects;
+    use crate::time::Instant;
+
+    #[test]
+    fn soft_errors_are_told_one_at_a_time_and_the_last_is_kept() {
+        let mut stack = Stack::new(Config::seeded(Ipv4Addr::new(10, 0, 0, 1), 1));
+        let remote = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 7);
+        let id = stack.connect(Instant::ZERO, remote).unwrap();
+        let report = |stack: &mut Stack, error| {
+            let mut effects = Effects::default();
+            effects.soft_error = Some(error);
+            stack.absorb(id.index, effects);
+        };
+        let [first, second] = [SoftError::HostUnreachable, SoftError::TimeExceeded];
+        report(&mut stack, first);
+        report(&mut stack, second);
+        assert_eq!(stack.poll_event(), Some(Event::SoftError(id, first)));
+        assert_eq!(stack.poll_event(), None);
+        assert_eq!(stack.soft_error(id), Some(second));
+        report(&mut stack, first);
+        assert_eq!(stack.poll_event(), Some(Event::SoftError(id, first)));
+
+        // SHLD-20: the user does not want to know.
+        let mut settings = stack.settings(id).unwrap();
+        settings.soft_errors = false;
+        stack.set(id, settings).unwrap();
+        report(&mut stack, second);
+        assert_eq!(stack.poll_event(), None);
+        assert_eq!(stack.soft_error(id), Some(first));
     }
 }

@@ -42,6 +42,10 @@ pub struct Config {
     /// How many connections may be in TIME-WAIT at once; beyond that the oldest leaves it
     /// early. 65,536.
     pub max_time_wait: usize,
+    /// How many connections without user may be busy with their end at once, those in
+    /// TIME-WAIT not counted; of more, the oldest is aborted. 65,536. Each holds what it has
+    /// still to deliver, for [`orphan_timeout`](tcp::Config::orphan_timeout) at most.
+    pub max_orphans: usize,
     /// Whether each change of a connection's state becomes an
     /// [`Event::State`](super::Event::State). Off.
     pub report_states: bool,
@@ -61,6 +65,7 @@ impl fmt::Debug for Config {
             max_half_open,
             syn_cookies,
             max_time_wait,
+            max_orphans,
             report_states,
             tcp,
         } = self;
@@ -72,6 +77,7 @@ impl fmt::Debug for Config {
             .field("max_half_open", max_half_open)
             .field("syn_cookies", syn_cookies)
             .field("max_time_wait", max_time_wait)
+            .field("max_orphans", max_orphans)
             .field("report_states", report_states)
             .field("tcp", tcp)
             .finish_non_exhaustive()
@@ -106,6 +112,7 @@ impl Config {
             max_half_open: 4096,
             syn_cookies: true,
             max_time_wait: 1 << 16,
+            max_orphans: 1 << 16,
             report_states: false,
             tcp: tcp::Config::default(),
         }

@@ -74,7 +74,7 @@ mod table;
 mod time_waits;
 mod wheel;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 pub use self::calls::SocketError;
 pub use self::config::Config;
@@ -118,6 +118,8 @@ pub struct Stack {
     /// Packets of no connection: resets, echo replies.
     replies: VecDeque<Reply>,
     events: EventQueue,
+    /// Connections without user that are busy with their end, the oldest first.
+    orphans: BTreeSet<ConnectionId>,
     counters: Counters,
 }
 
@@ -137,6 +139,7 @@ impl Stack {
             burst: 0,
             replies: VecDeque::new(),
             events: EventQueue::default(),
+            orphans: BTreeSet::new(),
             counters: Counters::default(),
             config,
         }
@@ -236,6 +239,7 @@ impl Stack {
             return;
         };
         let (quad, id, owner) = (entry.quad, entry.id(index), entry.owner);
+        let at_rest = entry.tcb.state().is_at_rest();
         let soft_errors = || entry.tcb.settings(&self.config.tcp).soft_errors;
         let soft_error = effects.soft_error.filter(|_| soft_errors());
         entry.soft_error = soft_error.or(entry.soft_error);
@@ -272,6 +276,9 @@ impl Stack {
                     self.events.push(event);
                 }
             }
+        }
+        if owner == Owner::Nobody && at_rest {
+            self.orphans.remove(&id);
         }
         if let Some(reset) = effects.reset {
             self.reply(Reply::Reset { quad, reset });

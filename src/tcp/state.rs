@@ -101,6 +101,11 @@ impl State {
         )
     }
 
+    /// Whether the connection holds nothing any more but its quad.
+    pub(crate) const fn is_at_rest(self) -> bool {
+        matches!(self, State::TimeWait | State::Closed)
+    }
+
     /// Whether the user may still send.
     pub(super) const fn sends_text(self) -> bool {
         matches!(
