@@ -254,8 +254,9 @@ fn a_million_syns_from_everywhere() {
     for chunk in 2..20 {
         let (heap, calls) = (bytes_in_use(), allocations());
         server.flood(CHUNK, chunk % 2 == 0);
-        assert_eq!(bytes_in_use(), heap, "it grows");
-        assert_eq!(allocations(), calls, "allocations");
+        // The queue of those with something to send may double, as connections become more.
+        assert!(bytes_in_use() - heap <= 64, "it grows in {chunk}");
+        assert!(allocations() - calls <= 1, "allocations in {chunk}");
         assert_eq!(server.stack.half_open_count(), bound);
         assert_eq!(server.stack.connection_count(), 1 + 2 * (chunk - 2));
 
