@@ -777,9 +777,12 @@ fn damaged_and_foreign_packets_are_counted_and_forgotten() {
         (patched(&|p| p.set_dst(*PEER.ip())), DropReason::NotForUs),
         (
             patched(&|p| p.set_more_fragments(true)),
-            DropReason::Fragment,
+            DropReason::MalformedFragment,
         ),
-        (patched(&|p| p.set_fragment_offset(8)), DropReason::Fragment),
+        (
+            patched(&|p| p.set_fragment_offset(8)),
+            DropReason::MalformedFragment,
+        ),
         (
             patched(&|p| p.set_protocol(zerotcp::wire::IpProtocol::UDP)),
             DropReason::UnknownProtocol,

@@ -5,7 +5,6 @@ use std::net::SocketAddrV4;
 
 use super::Stack;
 use super::handle::{ConnectionId, ListenerId};
-use super::input::is_unicast;
 use super::listener::{Listen, ListenError};
 use super::output::template;
 use super::quad::Quad;
@@ -23,6 +22,8 @@ pub enum SocketError {
     Reset,
     /// The peer does not answer any more.
     TimedOut,
+    /// The peer is not there, as ICMP says.
+    Unreachable,
     /// This side has closed already, or the connection is over.
     NotConnected,
     /// The handle is dead: its user has closed it.
@@ -35,6 +36,7 @@ impl fmt::Display for SocketError {
             SocketError::WouldBlock => "nothing can be read or written now",
             SocketError::Reset => "connection reset by the peer",
             SocketError::TimedOut => "connection timed out",
+            SocketError::Unreachable => "the peer is unreachable",
             SocketError::NotConnected => "this side of the connection is closed",
             SocketError::NoSuchConnection => "no such connection",
         })
@@ -123,8 +125,7 @@ impl Stack {
         remote: SocketAddrV4,
     ) -> Result<ConnectionId, ConnectError> {
         let now = self.advance(now);
-        let ours = self.config.addresses.contains(remote.ip());
-        if !is_unicast(*remote.ip()) || ours || remote.port() == 0 {
+        if !self.config.is_peer(*remote.ip()) || remote.port() == 0 {
             return Err(ConnectError::InvalidRemote(remote));
         }
         if self.table.len() >= self.config.max_connections {
@@ -295,6 +296,7 @@ fn over(entry: &Entry) -> Option<SocketError> {
         CloseReason::Finished => None,
         CloseReason::Reset | CloseReason::Refused => Some(SocketError::Reset),
         CloseReason::TimedOut => Some(SocketError::TimedOut),
+        CloseReason::Unreachable => Some(SocketError::Unreachable),
         CloseReason::Aborted => Some(SocketError::NotConnected),
     }
 }

@@ -43,6 +43,11 @@
 //! | `calls` | what the user says: listen, accept, connect, send, recv, close |
 //! | `input` | what an arriving packet does |
 //! | `output` | which packet goes out next |
+//! | `network` | which addresses can be a host's |
+//! | `fragments` | fragments that wait for the rest of their datagram, RFC 791, RFC 815 |
+//! | `icmp` | ICMP both ways: echo, errors, RFC 792, RFC 1122, RFC 5927 |
+//! | `path` | MTUs of paths, RFC 1191 |
+//! | `identification` | numbers for packets that may be fragmented, RFC 6864 |
 //! | `table` | connections by [`Quad`] and by handle |
 //! | `handle` | what names a connection and a listener to the user |
 //! | `listener` | who waits for connections, and the queue of each |
@@ -55,11 +60,16 @@ mod calls;
 mod config;
 mod counters;
 mod event;
+mod fragments;
 mod handle;
+mod icmp;
+mod identification;
 mod input;
 mod isn;
 mod listener;
+mod network;
 mod output;
+mod path;
 mod quad;
 mod table;
 mod wheel;
@@ -71,13 +81,18 @@ pub use self::config::Config;
 pub use self::counters::{Counters, DropReason};
 pub use self::event::Event;
 use self::event::EventQueue;
+use self::fragments::Fragments;
 pub use self::handle::{ConnectionId, ListenerId};
+use self::icmp::RateLimit;
+use self::identification::Identification;
 pub use self::input::Meta;
 use self::isn::IsnGenerator;
 use self::listener::Listeners;
 pub use self::listener::{Listen, ListenError};
+pub use self::network::Network;
 use self::output::Reply;
 pub use self::output::Transmit;
+use self::path::Paths;
 pub use self::quad::Quad;
 use self::table::{Owner, Table};
 use self::wheel::TimerWheel;
@@ -98,8 +113,13 @@ pub struct Stack {
     ready: VecDeque<u32>,
     /// How many segments the one in front has sent in a row.
     burst: u32,
-    /// Packets of no connection: resets, echo replies.
+    /// Packets of no connection: resets, ICMP.
     replies: VecDeque<Reply>,
+    fragments: Fragments,
+    paths: Paths,
+    identification: Identification,
+    /// For ICMP errors.
+    icmp_limit: RateLimit,
     events: EventQueue,
     counters: Counters,
 }
@@ -116,6 +136,10 @@ impl Stack {
             ready: VecDeque::new(),
             burst: 0,
             replies: VecDeque::new(),
+            fragments: Fragments::default(),
+            paths: Paths::default(),
+            identification: Identification::new(config.derive_key(b"identification")),
+            icmp_limit: RateLimit::default(),
             events: EventQueue::default(),
             counters: Counters::default(),
             config,
@@ -159,14 +183,18 @@ impl Stack {
     /// When [`handle_timeout`](Stack::handle_timeout) is due; `None` where no timer runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.wheel.next()
+        let due = [self.wheel.next(), self.fragments.deadline()];
+        due.into_iter().flatten().min()
     }
 
     /// Does what has fallen due by `now`: retransmissions, delayed acknowledgments,
-    /// ends of TIME-WAIT. Packets that follow come from
+    /// ends of TIME-WAIT, fragments whose rest did not come. Packets that follow come from
     /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
+        while let Some(expired) = self.fragments.expire(now) {
+            self.report_expired(now, &expired);
+        }
         while let Some(index) = self.wheel.expire(now) {
             let Some(entry) = self.table.at(index) else {
                 continue;
@@ -186,6 +214,7 @@ impl Stack {
         Opening {
             iss: self.isn.generate(now, quad),
             mss: self.config.mss(),
+            path: self.paths.find(now, quad.src.0),
             timestamp_offset: self.isn.timestamp_offset(quad),
         }
     }
@@ -233,6 +262,11 @@ impl Stack {
                 }
             }
         }
+        if let Some(estimate) = effects.path {
+            let (now, max) = (self.now, self.config.max_path_mtus);
+            self.paths.learn(now, max, quad.src.0, estimate);
+            tracing::debug!(%quad, mtu = estimate.mtu, "path MTU");
+        }
         if let Some(reset) = effects.reset {
             self.reply(Reply::Reset { quad, reset });
         }
@@ -261,6 +295,7 @@ impl Stack {
         match reason {
             CloseReason::Reset | CloseReason::Refused => self.counters.connections_reset += 1,
             CloseReason::TimedOut => self.counters.connections_timed_out += 1,
+            CloseReason::Unreachable => self.counters.connections_unreachable += 1,
             CloseReason::Aborted => self.counters.connections_aborted += 1,
             CloseReason::Finished => self.counters.connections_finished += 1,
         }

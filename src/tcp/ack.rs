@@ -67,6 +67,7 @@ impl Tcb {
         self.retries = 0;
         self.probes = 0;
         self.probe = false;
+        self.trust_path(now, config, ack);
         if self.send_buffer.len() == 0 {
             self.timers.stop(Timer::Persist);
         }
@@ -144,6 +145,17 @@ impl Tcb {
             }
             DuplicateAck::Inflate => self.congestion.inflate(mss),
         }
+    }
+
+    /// Segments are smaller from now on: of what is in flight, the larger ones are lost for
+    /// sure. All of it goes out again, with the congestion window as it is (RFC 1191 section
+    /// 6.4), since no congestion lost it.
+    pub(super) fn on_smaller_mss(&mut self) {
+        self.timing = None;
+        self.timers.stop(Timer::Retransmit);
+        self.retransmit_first = false;
+        self.recovery.on_timeout(self.snd.nxt);
+        self.snd.cursor = self.snd.una;
     }
 
     /// What the acknowledgment of our FIN does.

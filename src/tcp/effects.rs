@@ -1,5 +1,6 @@
 use core::fmt;
 
+use super::path::PathEstimate;
 use super::state::State;
 use crate::wire::{SeqNumber, TcpSegment};
 
@@ -14,6 +15,9 @@ pub enum CloseReason {
     Refused,
     /// The peer did not answer any more (RFC 9293 section 3.8.3, R2).
     TimedOut,
+    /// ICMP said that the peer is not there, before it had answered or when it did not any
+    /// more (SHLD-26).
+    Unreachable,
     /// We aborted it.
     Aborted,
 }
@@ -25,6 +29,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Reset => "reset by the peer",
             CloseReason::Refused => "refused by the peer",
             CloseReason::TimedOut => "timed out",
+            CloseReason::Unreachable => "unreachable",
             CloseReason::Aborted => "aborted",
         })
     }
@@ -78,6 +83,54 @@ pub enum SegmentFate {
     AfterClose,
 }
 
+/// What ICMP says of a segment that did not arrive. It ends no connection whose peer has
+/// answered (MUST-56).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SoftError {
+    /// There is no way to the peer's network.
+    NetUnreachable,
+    /// There is no way to the peer.
+    HostUnreachable,
+    /// The peer does not know TCP.
+    ProtocolUnreachable,
+    /// The peer does not know the port; for TCP, hosts send resets instead.
+    PortUnreachable,
+    /// There is no way by the route that was asked for.
+    SourceRouteFailed,
+    /// Someone on the way does not let it pass.
+    AdministrativelyProhibited,
+    /// It was on its way for too long, or fragments of it got lost.
+    TimeExceeded,
+    /// Its header was not understood.
+    ParameterProblem,
+}
+
+impl SoftError {
+    /// Whether it is a hard error of RFC 9293 section 3.9.2.2: nothing that passes.
+    pub const fn is_hard(self) -> bool {
+        matches!(
+            self,
+            SoftError::ProtocolUnreachable | SoftError::PortUnreachable
+        )
+    }
+}
+
+impl fmt::Display for SoftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SoftError::NetUnreachable => "network unreachable",
+            SoftError::HostUnreachable => "host unreachable",
+            SoftError::ProtocolUnreachable => "protocol unreachable",
+            SoftError::PortUnreachable => "port unreachable",
+            SoftError::SourceRouteFailed => "source route failed",
+            SoftError::AdministrativelyProhibited => "administratively prohibited",
+            SoftError::TimeExceeded => "time exceeded",
+            SoftError::ParameterProblem => "parameter problem",
+        })
+    }
+}
+
 /// What a call to a [`Tcb`] brought about, beside what it will send.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effects {
@@ -93,6 +146,10 @@ pub struct Effects {
     pub writable: bool,
     /// The peer's FIN was reached.
     pub peer_closed: bool,
+    /// What ICMP said of one of our segments.
+    pub soft_error: Option<SoftError>,
+    /// The path takes only smaller packets than was known.
+    pub path: Option<PathEstimate>,
     /// The connection is over.
     pub closed: Option<CloseReason>,
     pub(super) transitions: [Option<(State, State)>; 3],

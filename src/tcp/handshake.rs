@@ -4,6 +4,7 @@ use super::config::Config;
 use super::congestion::Congestion;
 use super::effects::{CloseReason, Effects, ResetReply, SegmentFate};
 use super::output::Outgoing;
+use super::path::PathEstimate;
 use super::reassembly::SackList;
 use super::state::State;
 use super::tcb::{AckDue, Tcb};
@@ -18,6 +19,8 @@ pub struct Opening {
     pub iss: SeqNumber,
     /// What this end can receive, in octets of text: the MSS option's value.
     pub mss: u16,
+    /// What is known of the path to the peer, if it takes less than the link.
+    pub path: Option<PathEstimate>,
     /// What is added to the timestamp clock of this connection (RFC 7323 section 5.4).
     pub timestamp_offset: u32,
 }
@@ -79,11 +82,12 @@ impl Tcb {
         self.rcv.irs = syn.irs;
         self.rcv.nxt = syn.irs + 1;
         self.rcv.edge = self.rcv.nxt + window;
-        self.snd.mss = syn
+        let mss = syn
             .mss
             .unwrap_or(Tcb::DEFAULT_MSS)
             .min(self.rcv.mss)
             .max(config.min_mss.max(1));
+        self.limit_mss(config, mss);
         match syn.window_scale {
             // Above 14 it is taken as 14 (RFC 7323 section 2.3).
             Some(shift) if config.window_scaling => self.snd.shift = shift.min(14),
@@ -226,6 +230,7 @@ impl Tcb {
             sack: SackList::default(),
             payload: [&[], &[]],
             is_retransmission,
+            dont_fragment: true,
         })
     }
 }

@@ -17,6 +17,7 @@
 //! | `output` | what is to be sent next |
 //! | `window` | which window is offered |
 //! | `timeout` | what falls due |
+//! | `path` | what is known of the path: its MTU, and what ICMP says |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
@@ -38,6 +39,7 @@ mod handshake;
 mod info;
 mod input;
 mod output;
+mod path;
 mod reassembly;
 mod recovery;
 mod rtt;
@@ -50,10 +52,11 @@ mod timers;
 mod window;
 
 pub use config::{Config, Ecn};
-pub use effects::{CloseReason, Effects, ResetReply, SegmentFate};
+pub use effects::{CloseReason, Effects, ResetReply, SegmentFate, SoftError};
 pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;
+pub use path::{PathError, PathEstimate};
 pub use reassembly::SackList;
 pub use settings::{Keepalive, Settings};
 pub use state::State;

@@ -27,6 +27,8 @@ pub struct Outgoing<'a> {
     pub payload: [&'a [u8]; 2],
     /// Whether it was sent before.
     pub is_retransmission: bool,
+    /// Whether routers must not fragment it (RFC 1191 section 3).
+    pub dont_fragment: bool,
 }
 
 /// Which numbers a segment takes.
@@ -164,6 +166,7 @@ impl Tcb {
             self.snd.cursor = self.snd.cursor.max(end);
             self.fin_sent |= fin;
             self.tally.octets_sent += u64::from(len);
+            self.note_size(seq, len);
             if !probe {
                 self.timers.stop(Timer::Persist);
                 // RFC 6298 section 5.1.
@@ -209,6 +212,7 @@ impl Tcb {
                     .slices((seq - self.snd.una) as usize, len as usize),
             },
             is_retransmission,
+            dont_fragment: self.path.forbids_fragments(config),
         }
     }
 

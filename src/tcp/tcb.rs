@@ -6,6 +6,7 @@ use super::congestion::Congestion;
 use super::effects::{CloseReason, Effects, ResetReply};
 use super::handshake::Opening;
 use super::info::Tally;
+use super::path::Path;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::rtt::Rtt;
@@ -89,6 +90,7 @@ pub struct Tcb {
     /// Octets up to RCV.NXT that the user has not read; after them those out of order.
     pub(super) receive_buffer: RingBuffer,
     pub(super) reassembly: Reassembly,
+    pub(super) path: Path,
     pub(super) rtt: Rtt,
     /// The number whose acknowledgment ends the running measurement, and its start.
     pub(super) timing: Option<(SeqNumber, Instant)>,
@@ -160,6 +162,7 @@ impl Tcb {
             send_buffer: RingBuffer::default(),
             receive_buffer: RingBuffer::default(),
             reassembly: Reassembly::default(),
+            path: Path::new(opening.path),
             rtt: Rtt::new(),
             timing: None,
             congestion: Congestion::new(mss.into()),

@@ -13,7 +13,12 @@ impl Tcb {
         let mut effects = Effects::default();
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Retransmit => self.on_retransmission_timeout(config, &mut effects),
+                Timer::Retransmit => {
+                    self.doubt_path(now, config, &mut effects);
+                    if self.state != State::Closed {
+                        self.on_retransmission_timeout(config, &mut effects);
+                    }
+                }
                 Timer::Persist => self.on_persist_timeout(now, config, &mut effects),
                 Timer::DelayedAck => self.ack_due = AckDue::Now,
                 Timer::TimeWait => self.finish(CloseReason::Finished, &mut effects),
