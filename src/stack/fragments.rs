@@ -27,9 +27,9 @@ const PIECE_COST: usize = 64;
 pub(super) struct Fragments {
     datagrams: BTreeMap<Key, Datagram>,
     by_age: BTreeSet<(Instant, Key)>,
-    /// How many datagrams each source has here.
-    crowds: BTreeSet<(usize, Ipv4Addr)>,
-    /// What all this takes, about.
+    /// How many bytes the datagrams of each source take, about.
+    by_held: BTreeSet<(usize, Ipv4Addr)>,
+    /// How many all of them take.
     bytes: usize,
 }
 
@@ -94,25 +94,22 @@ impl Fragments {
             identification: ip.identification(),
         };
         self.make_room(config, counters, key, piece.cost())?;
+        let before = self.held(key.src);
         let deadline = now + config.fragment_timeout;
-        if !self.datagrams.contains_key(&key) {
-            let count = self.count(key.src);
-            self.note_count(key.src, count, count + 1);
+        let datagram = self.datagrams.entry(key).or_insert_with(|| {
             self.by_age.insert((deadline, key));
-            self.bytes += DATAGRAM_COST;
-        }
-        let datagram = self
-            .datagrams
-            .entry(key)
-            .or_insert_with(|| Datagram::new(deadline));
-        let before = datagram.cost();
+            Datagram::new(deadline)
+        });
         let added = datagram.add(&piece, ip);
-        self.bytes = self.bytes - before + datagram.cost();
+        let (complete, whole) = match added {
+            Ok(()) if datagram.is_complete() => (true, datagram.assemble()),
+            _ => (false, None),
+        };
+        self.account(key.src, before);
         added?;
-        if !datagram.is_complete() {
+        if !complete {
             return Ok(None);
         }
-        let whole = datagram.assemble();
         self.remove(key);
         counters.datagrams_reassembled += u64::from(whole.is_some());
         // Too long with the header of its first fragment.
@@ -137,10 +134,9 @@ impl Fragments {
         Some(Expired { first })
     }
 
-    /// Sees to it that a piece of `key` fits the bounds. Who has the most datagrams here pays
-    /// with its oldest: a flood from one source drives out itself, not the others
-    /// (CVE-2018-5391). Where all have but one, as if the sources are made up, the oldest
-    /// goes.
+    /// Sees to it that a piece of `key` fits the bounds. Who takes the most pays with its oldest
+    /// datagram: a flood from one source drives out itself, not the others (CVE-2018-5391).
+    /// Where nobody takes much, as if the sources are made up, the oldest of all goes.
     fn make_room(
         &mut self,
         config: &Config,
@@ -148,27 +144,28 @@ impl Fragments {
         key: Key,
         cost: usize,
     ) -> Result<(), DropReason> {
+        /// Who takes less than this part of the memory does not take much: at 4 MiB, that is
+        /// one datagram of any size.
+        const SHARE: usize = 64;
+
+        let bound = config.max_fragments_bytes;
         let is_new = !self.datagrams.contains_key(&key);
-        let needed = cost + if is_new { DATAGRAM_COST } else { 0 };
-        if needed > config.max_fragments_bytes {
+        // The others may make its datagram go, and it begins one again.
+        let needed = cost + DATAGRAM_COST;
+        if needed > bound {
             return Err(DropReason::FragmentsFull);
         }
-        if is_new && self.count(key.src) >= config.max_fragmented_per_source.max(1) {
+        if is_new && self.of_source(key.src).count() >= config.max_fragmented_per_source.max(1) {
             self.evict_oldest_of(key.src, counters);
         }
         // With nothing held it fits, so it ends.
-        while self.bytes + needed > config.max_fragments_bytes {
-            match self.crowds.last() {
-                Some((count, src)) if *count > 1 => {
-                    let src = *src;
+        while self.bytes + needed > bound {
+            match (self.by_held.last().copied(), self.by_age.first().copied()) {
+                (Some((held, src)), _) if held > bound / SHARE => {
                     self.evict_oldest_of(src, counters);
                 }
-                _ => {
-                    let Some((_, oldest)) = self.by_age.first().copied() else {
-                        break;
-                    };
-                    self.evict(oldest, counters);
-                }
+                (_, Some((_, oldest))) => self.evict(oldest, counters),
+                _ => break,
             }
         }
         Ok(())
@@ -187,12 +184,28 @@ impl Fragments {
     }
 
     fn remove(&mut self, key: Key) -> Option<Datagram> {
+        let before = self.held(key.src);
         let datagram = self.datagrams.remove(&key)?;
         self.by_age.remove(&(datagram.deadline, key));
-        self.bytes -= datagram.cost() + DATAGRAM_COST;
-        let count = self.count(key.src);
-        self.note_count(key.src, count + 1, count);
+        self.account(key.src, before);
         Some(datagram)
+    }
+
+    /// What a source's datagrams take.
+    fn held(&self, src: Ipv4Addr) -> usize {
+        self.of_source(src)
+            .map(|(_, datagram)| datagram.cost())
+            .sum()
+    }
+
+    /// What a source's datagrams take has changed from `before`.
+    fn account(&mut self, src: Ipv4Addr, before: usize) {
+        let held = self.held(src);
+        self.bytes = self.bytes - before + held;
+        self.by_held.remove(&(before, src));
+        if held > 0 {
+            self.by_held.insert((held, src));
+        }
     }
 
     /// No more than [`Config::max_fragmented_per_source`].
@@ -206,17 +219,6 @@ impl Fragments {
         let first = edge(Ipv4Addr::UNSPECIFIED, 0, 0);
         let last = edge(Ipv4Addr::BROADCAST, u8::MAX, u16::MAX);
         self.datagrams.range(first..=last)
-    }
-
-    fn count(&self, src: Ipv4Addr) -> usize {
-        self.of_source(src).count()
-    }
-
-    fn note_count(&mut self, src: Ipv4Addr, old: usize, new: usize) {
-        self.crowds.remove(&(old, src));
-        if new > 0 {
-            self.crowds.insert((new, src));
-        }
     }
 }
 
@@ -313,9 +315,9 @@ impl Datagram {
         Some(packet)
     }
 
-    /// What it takes beside [`DATAGRAM_COST`].
+    /// How many bytes it takes, about.
     fn cost(&self) -> usize {
-        self.received + self.pieces.len() * PIECE_COST
+        DATAGRAM_COST + self.received + self.pieces.len() * PIECE_COST
     }
 }
 

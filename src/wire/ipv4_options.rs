@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn lengths_are_checked() {
-        let error = |bytes| Ipv4Options::new(bytes).last().unwrap().unwrap_err();
+        let error = |bytes: &[u8]| Ipv4Options::new(bytes).last().unwrap().unwrap_err();
         let is = |error: ParseError| (error.kind, error.offset, error.needed, error.found);
         assert_eq!(is(error(&[1, 7])), (ErrorKind::OptionOverrun, 21, 2, 1));
         for len in [0, 1] {

@@ -168,6 +168,19 @@ impl Script {
         buffer
     }
 
+    /// A packet arrives, whatever it is.
+    pub fn inject_packet(&mut self, packet: &[u8]) {
+        self.stack.receive(self.now, packet, Meta::default());
+    }
+
+    /// What the stack sends next, as it is, if anything.
+    pub fn next_packet(&mut self) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; 2000];
+        let transmit = self.stack.poll_transmit(self.now, &mut buffer)?;
+        buffer.truncate(transmit.len);
+        Some(buffer)
+    }
+
     /// What the stack sends next, as text, if anything.
     pub fn next(&mut self) -> Option<String> {
         let mut buffer = vec![0; 2000];
