@@ -247,7 +247,7 @@ fn a_soft_error_ends_nothing() {
     s.expect("P. 1:101 ack 1");
     s.inject(". 1 ack 101");
     opened.iss = None;
-    opened.pass(1000);
+    opened.pass(1100);
     opened.next_packet().expect("the SYN again");
     assert_eq!(opened.stack.state(id), Some(State::SynSent));
 }

@@ -153,7 +153,11 @@ fn a_narrow_path_is_found_in_a_round_trip() {
     assert!(info.cwnd >= cwnd);
     // The first window, and nothing after.
     assert_eq!(path.too_big, 10);
-    assert!(path.passed.iter().all(|(len, dont_fragment, _)| *len <= 1000 && *dont_fragment));
+    assert!(
+        path.passed
+            .iter()
+            .all(|(len, dont_fragment, _)| *len <= 1000 && *dont_fragment)
+    );
 }
 
 #[test]
@@ -173,7 +177,11 @@ fn an_old_router_does_not_say_how_much_is_too_much() {
     path.run(&mut s);
     assert_eq!(path.next, 20_001);
     assert_eq!(mtu(&s, id), 296);
-    assert!(path.passed.iter().all(|(len, dont_fragment, _)| *len <= 296 && *dont_fragment));
+    assert!(
+        path.passed
+            .iter()
+            .all(|(len, dont_fragment, _)| *len <= 296 && *dont_fragment)
+    );
 }
 
 #[test]
@@ -185,7 +193,11 @@ fn what_takes_less_than_we_send_may_fragment() {
     assert_eq!(path.next, 20_001);
     assert_eq!(mtu(&s, id), 300);
     let ids: std::collections::BTreeSet<_> = path.passed.iter().map(|(.., id)| *id).collect();
-    assert!(path.passed.iter().all(|(len, dont_fragment, _)| *len <= 552 && !dont_fragment));
+    assert!(
+        path.passed
+            .iter()
+            .all(|(len, dont_fragment, _)| *len <= 552 && !dont_fragment)
+    );
     // RFC 6864: each has its own.
     assert_eq!(ids.len(), path.passed.len());
     assert!(!ids.contains(&0));
@@ -279,7 +291,8 @@ fn a_black_hole_is_left_by_smaller_segments() {
         let (mut s, id) = open(|_| {});
         s.send(id, 20_000);
         let mut path = Path::new(narrow, Router::Silent);
-        path.run_for(&mut s, 2_900);
+        // 200, 400 and 800 ms.
+        path.run_for(&mut s, 1_350);
         assert_eq!(path.next, 1);
         path.run_for(&mut s, 100_000);
         assert_eq!(path.next, 20_001);
@@ -334,16 +347,23 @@ fn larger_packets_are_tried_again_after_ten_minutes() {
     path.run(&mut s);
     assert_eq!((mtu(&s, id), path.too_big), (1000, count), "not yet");
     path.run_for(&mut s, 1_000);
-    s.send(id, 20_000);
+    // The first acknowledgment after that makes for larger segments.
+    s.send(id, 1_000);
     path.run(&mut s);
+    assert_eq!((mtu(&s, id), path.too_big), (1500, count));
     // Still narrow, which costs a round trip.
+    s.send(id, 19_000);
+    path.run(&mut s);
     assert_eq!((mtu(&s, id), path.next), (1000, 60_001));
     assert!(path.too_big > count);
     path.run_for(&mut s, 600_000);
     path.mtu = 1500;
-    s.send(id, 20_000);
-    path.run(&mut s);
+    for _ in 0..2 {
+        s.send(id, 10_000);
+        path.run(&mut s);
+    }
     assert_eq!((mtu(&s, id), path.next), (1500, 80_001));
+    assert_eq!(path.passed.last().unwrap().0, 40 + 10_000 % 1460);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(super) struct Fragments {
     datagrams: BTreeMap<Key, Datagram>,
     by_age: BTreeSet<(Instant, Key)>,
     /// How many bytes the datagrams of each source take, about.
+    held: BTreeMap<Ipv4Addr, usize>,
+    /// Who takes how many.
     by_held: BTreeSet<(usize, Ipv4Addr)>,
     /// How many all of them take.
     bytes: usize,
@@ -94,8 +96,8 @@ impl Fragments {
             identification: ip.identification(),
         };
         self.make_room(config, counters, key, piece.cost())?;
-        let before = self.held(key.src);
         let deadline = now + config.fragment_timeout;
+        let before = self.datagrams.get(&key).map_or(0, Datagram::cost);
         let datagram = self.datagrams.entry(key).or_insert_with(|| {
             self.by_age.insert((deadline, key));
             Datagram::new(deadline)
@@ -105,7 +107,8 @@ impl Fragments {
             Ok(()) if datagram.is_complete() => (true, datagram.assemble()),
             _ => (false, None),
         };
-        self.account(key.src, before);
+        let after = datagram.cost();
+        self.account(key.src, before, after);
         added?;
         if !complete {
             return Ok(None);
@@ -184,26 +187,20 @@ impl Fragments {
     }
 
     fn remove(&mut self, key: Key) -> Option<Datagram> {
-        let before = self.held(key.src);
         let datagram = self.datagrams.remove(&key)?;
         self.by_age.remove(&(datagram.deadline, key));
-        self.account(key.src, before);
+        self.account(key.src, datagram.cost(), 0);
         Some(datagram)
     }
 
-    /// What a source's datagrams take.
-    fn held(&self, src: Ipv4Addr) -> usize {
-        self.of_source(src)
-            .map(|(_, datagram)| datagram.cost())
-            .sum()
-    }
-
-    /// What a source's datagrams take has changed from `before`.
-    fn account(&mut self, src: Ipv4Addr, before: usize) {
-        let held = self.held(src);
-        self.bytes = self.bytes - before + held;
-        self.by_held.remove(&(before, src));
+    /// A datagram of `src` took `before` bytes and takes `after` now.
+    fn account(&mut self, src: Ipv4Addr, before: usize, after: usize) {
+        self.bytes = self.bytes - before + after;
+        let held = self.held.remove(&src).unwrap_or(0);
+        self.by_held.remove(&(held, src));
+        let held = held - before + after;
         if held > 0 {
+            self.held.insert(src, held);
             self.by_held.insert((held, src));
         }
     }

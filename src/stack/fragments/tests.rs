@@ -44,6 +44,7 @@ impl Bench {
             *held.entry(key.src).or_default() += datagram.cost();
             assert!(fragments.by_age.contains(&(datagram.deadline, *key)));
         }
+        assert_eq!(fragments.held, held);
         let held: BTreeSet<_> = held.into_iter().map(|(src, bytes)| (bytes, src)).collect();
         assert_eq!(fragments.by_held, held);
     }
