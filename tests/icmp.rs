@@ -4,6 +4,8 @@ mod common;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use proptest::prelude::*;
+
 use common::script::{PEER, Script, US, octets};
 use zerotcp::stack::{ConnectionId, DropReason, Event, Network, SocketError};
 use zerotcp::tcp::{CloseReason, State};
@@ -335,6 +337,38 @@ fn a_quote_that_is_cut_or_damaged_is_about_nothing() {
         s.inject_packet(&buffer);
     }
     assert!(s.next_packet().is_none());
+}
+
+proptest! {
+    /// Whatever a message says, nobody panics, and a connection lives as long as its peer
+    /// answers.
+    #[test]
+    fn no_message_harms_a_connection_that_works(
+        messages in proptest::collection::vec(
+            (0..20u8, 0..17u8, any::<[u8; 4]>(), 0..40usize, any::<[u8; 3]>(), 0..41usize),
+            1..30,
+        ),
+    ) {
+        let (mut s, id) = Script::established(65535);
+        let mut next = 1;
+        for (kind, code, rest, place, noise, len) in messages {
+            s.send(id, 100);
+            let segment = s.next_packet().unwrap();
+            let mut quote = segment[..40].to_vec();
+            for (byte, noise) in quote[place..].iter_mut().zip(noise) {
+                *byte ^= noise & noise.rotate_left(4);
+            }
+            quote.truncate(len);
+            s.inject_packet(&message(ROUTER, Icmpv4Type(kind), code, rest, &quote));
+            next += 100;
+            s.inject(&format!(". 1 ack {next}"));
+            s.pass(10);
+            while s.next_packet().is_some() {}
+        }
+        s.pass(100_000);
+        assert_eq!(s.state(), State::Established);
+        assert!(s.stack.info(id).unwrap().send_mss >= 512);
+    }
 }
 
 #[test]

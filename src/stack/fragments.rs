@@ -261,8 +261,8 @@ impl Datagram {
 
     fn is_copy(&self, piece: &Piece<'_>) -> bool {
         let is_last = self.total == Some(piece.end());
-        let same = |data: &Box<[u8]>| data[..] == *piece.data;
-        self.pieces.get(&piece.start).is_some_and(same) && is_last == piece.is_last
+        let known = self.pieces.get(&piece.start);
+        known.is_some_and(|data| data[..] == *piece.data) && is_last == piece.is_last
     }
 
     /// Whether it overlaps what has come, or disagrees with it about where the datagram ends

@@ -234,7 +234,7 @@ fn path_error(message: &Icmpv4Message<'_>, len: u16) -> Option<PathError> {
             }
             5 => SoftError::SourceRouteFailed,
             // RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1.
-            9 | 10 | 13..=15 => SoftError::AdministrativelyProhibited,
+            9 | 10 | 13..=15 => SoftError::Prohibited,
             _ => return None,
         },
         (Icmpv4Type::TIME_EXCEEDED, _) => SoftError::TimeExceeded,

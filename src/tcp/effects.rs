@@ -35,6 +35,47 @@ impl fmt::Display for CloseReason {
     }
 }
 
+/// What the network reports of a connection that goes on nevertheless: of an ICMP error that
+/// may pass (RFC 9293 section 3.9.2.2, MUST-47).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SoftError {
+    /// A router knows no way to the peer's network.
+    NetUnreachable,
+    /// A router does not reach the peer.
+    HostUnreachable,
+    /// The peer does not speak TCP. On a connection that spoke already it is not believed.
+    ProtocolUnreachable,
+    /// The peer's port takes nothing. On a connection that spoke already it is not believed.
+    PortUnreachable,
+    /// Fragmentation was needed and not allowed, beyond what path MTU discovery has settled.
+    FragmentationNeeded,
+    /// A source route failed.
+    SourceRouteFailed,
+    /// Communication is prohibited on the way, or by the peer.
+    Prohibited,
+    /// The time to live ran out on the way, or that for reassembly at the peer.
+    TimeExceeded,
+    /// The IP header was not understood.
+    ParameterProblem,
+}
+
+impl fmt::Display for SoftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SoftError::NetUnreachable => "network unreachable",
+            SoftError::HostUnreachable => "host unreachable",
+            SoftError::ProtocolUnreachable => "protocol unreachable",
+            SoftError::PortUnreachable => "port unreachable",
+            SoftError::FragmentationNeeded => "fragmentation needed",
+            SoftError::SourceRouteFailed => "source route failed",
+            SoftError::Prohibited => "communication prohibited",
+            SoftError::TimeExceeded => "time exceeded",
+            SoftError::ParameterProblem => "parameter problem",
+        })
+    }
+}
+
 /// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetReply {
@@ -83,54 +124,6 @@ pub enum SegmentFate {
     AfterClose,
 }
 
-/// What ICMP says of a segment that did not arrive. It ends no connection whose peer has
-/// answered (MUST-56).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SoftError {
-    /// There is no way to the peer's network.
-    NetUnreachable,
-    /// There is no way to the peer.
-    HostUnreachable,
-    /// The peer does not know TCP.
-    ProtocolUnreachable,
-    /// The peer does not know the port; for TCP, hosts send resets instead.
-    PortUnreachable,
-    /// There is no way by the route that was asked for.
-    SourceRouteFailed,
-    /// Someone on the way does not let it pass.
-    AdministrativelyProhibited,
-    /// It was on its way for too long, or fragments of it got lost.
-    TimeExceeded,
-    /// Its header was not understood.
-    ParameterProblem,
-}
-
-impl SoftError {
-    /// Whether it is a hard error of RFC 9293 section 3.9.2.2: nothing that passes.
-    pub const fn is_hard(self) -> bool {
-        matches!(
-            self,
-            SoftError::ProtocolUnreachable | SoftError::PortUnreachable
-        )
-    }
-}
-
-impl fmt::Display for SoftError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SoftError::NetUnreachable => "network unreachable",
-            SoftError::HostUnreachable => "host unreachable",
-            SoftError::ProtocolUnreachable => "protocol unreachable",
-            SoftError::PortUnreachable => "port unreachable",
-            SoftError::SourceRouteFailed => "source route failed",
-            SoftError::AdministrativelyProhibited => "administratively prohibited",
-            SoftError::TimeExceeded => "time exceeded",
-            SoftError::ParameterProblem => "parameter problem",
-        })
-    }
-}
-
 /// What a call to a [`Tcb`] brought about, beside what it will send.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effects {
@@ -146,7 +139,7 @@ pub struct Effects {
     pub writable: bool,
     /// The peer's FIN was reached.
     pub peer_closed: bool,
-    /// What ICMP said of one of our segments.
+    /// The network reports what may pass.
     pub soft_error: Option<SoftError>,
     /// The path takes only smaller packets than was known.
     pub path: Option<PathEstimate>,

@@ -174,7 +174,7 @@ impl Tcb {
             State::SynReceived => !self.passive,
             _ => false,
         };
-        if error.is_hard() {
+        if is_hard(error) {
             if opens {
                 self.finish(CloseReason::Unreachable, effects);
                 return;
@@ -305,6 +305,15 @@ impl Tcb {
     pub(super) fn path_mtu(&self) -> u16 {
         self.path.packet_limit()
     }
+}
+
+/// What does not pass, by RFC 9293 section 3.9.2.2. Code 4 is the path's MTU, since all that we
+/// send has DF but what routers may fragment.
+const fn is_hard(error: SoftError) -> bool {
+    matches!(
+        error,
+        SoftError::ProtocolUnreachable | SoftError::PortUnreachable
+    )
 }
 
 /// The next MTU to try below a packet that was too large (RFC 1191 section 5), where the
