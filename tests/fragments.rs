@@ -183,7 +183,7 @@ fn a_flood_of_fragments_harms_nobody_else() {
     let pieces = cut(&packet, 1, 800);
     s.inject_packet(&pieces[0]);
     let attacker = Ipv4Addr::new(192, 168, 0, 66);
-    for n in 0..100_000u32 {
+    for n in 0..30_000u32 {
         s.inject_packet(&piece(
             attacker,
             n as u16,
@@ -192,7 +192,7 @@ fn a_flood_of_fragments_harms_nobody_else() {
             true,
         ));
     }
-    assert!(s.stack.counters().datagrams_evicted > 30_000);
+    assert!(s.stack.counters().datagrams_evicted > 20_000);
     s.inject_packet(&pieces[1]);
     s.read(id, 1000);
     s.pass(60_000);

@@ -25,8 +25,8 @@ pub struct Config {
     /// Time to live of what is sent, in hops (MUST-49). 64.
     pub ttl: u8,
     /// How many bytes fragments may take whose datagrams are incomplete, about: what is kept
-    /// with them is counted too. When it gets too much, the source that has the most
-    /// datagrams loses its oldest. 4 MiB; for datagrams of 576 bytes (RFC 1122 section 3.3.2)
+    /// with them is counted too. When it gets too much, the source that takes the most loses
+    /// its oldest datagram. 4 MiB; for datagrams of 576 bytes (RFC 1122 section 3.3.2)
     /// 2 KiB have to be there.
     pub max_fragments_bytes: usize,
     /// How many incomplete datagrams are kept of one source; beyond that the oldest makes

@@ -22,6 +22,9 @@ const DATAGRAM_COST: usize = 256;
 /// What is kept of one fragment beside its octets, about, in bytes.
 const PIECE_COST: usize = 64;
 
+/// Congestion experienced (RFC 3168 section 5).
+const ECN_CE: u8 = 0b11;
+
 /// The datagrams of which something is missing.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
@@ -103,16 +106,13 @@ impl Fragments {
             Datagram::new(deadline)
         });
         let added = datagram.add(&piece, ip);
-        let (complete, whole) = match added {
-            Ok(()) if datagram.is_complete() => (true, datagram.assemble()),
-            _ => (false, None),
-        };
         let after = datagram.cost();
+        let whole = datagram.is_complete().then(|| datagram.assemble());
         self.account(key.src, before, after);
         added?;
-        if !complete {
+        let Some(whole) = whole else {
             return Ok(None);
-        }
+        };
         self.remove(key);
         counters.datagrams_reassembled += u64::from(whole.is_some());
         // Too long with the header of its first fragment.
@@ -284,7 +284,7 @@ impl Datagram {
     }
 
     fn is_complete(&self) -> bool {
-        self.total == Some(self.received)
+        self.total == Some(self.received) && !self.spoiled
     }
 
     /// The datagram with the header of its first fragment; `None` where that makes it too long.
@@ -317,9 +317,6 @@ impl Datagram {
         DATAGRAM_COST + self.received + self.pieces.len() * PIECE_COST
     }
 }
-
-/// Congestion experienced (RFC 3168 section 5).
-const ECN_CE: u8 = 0b11;
 
 impl<'a> Piece<'a> {
     fn of(ip: &Ipv4Packet<'a>) -> Result<Piece<'a>, DropReason> {

@@ -7,14 +7,13 @@ use zerocopy::IntoBytes;
 
 use super::Stack;
 use super::counters::DropReason;
-use super::fragments::Expired;
 use super::output::Reply;
 use super::quad::Quad;
 use crate::tcp::{PathError, SegmentFate, SoftError};
 use crate::time::Instant;
 use crate::wire::{
-    BuildError, Icmpv4Builder, Icmpv4Message, Icmpv4Type, IpProtocol, Ipv4Builder, Ipv4Header,
-    Ipv4Packet, RawIpv4, SeqNumber,
+    BuildError, Icmpv4Builder, Icmpv4Header, Icmpv4Message, Icmpv4Type, IpProtocol, Ipv4Builder,
+    Ipv4Header, Ipv4Packet, RawIpv4, SeqNumber,
 };
 
 /// What an ICMP error quotes of a segment of ours.
@@ -121,44 +120,48 @@ impl Stack {
             IpProtocol::UDP => Fault::PORT_UNREACHABLE,
             _ => Fault::PROTOCOL_UNREACHABLE,
         };
-        let packet = [ip.header().as_bytes(), ip.options(), ip.payload()].concat();
-        self.report(now, fault, &packet);
+        if self.may_report(now) {
+            let packet = [ip.header().as_bytes(), ip.options(), ip.payload()].concat();
+            self.report(now, fault, &packet);
+        }
     }
 
-    /// Fragments have waited long enough for the rest: told if the first one came (RFC 1122
-    /// section 3.3.2).
-    pub(super) fn report_expired(&mut self, now: Instant, expired: &Expired) {
-        self.counters.reassembly_timeouts += 1;
-        if let Some(first) = &expired.first {
-            self.report(now, Fault::REASSEMBLY_TIMEOUT, first);
+    /// Drops the fragments that have waited long enough for the rest. Told if the first one
+    /// came (RFC 1122 section 3.3.2), but never about an ICMP error (section 3.2.2).
+    pub(super) fn expire_fragments(&mut self, now: Instant) {
+        while let Some(expired) = self.fragments.expire(now) {
+            self.counters.reassembly_timeouts += 1;
+            if let Some(first) = &expired.first
+                && !is_icmp_error(RawIpv4::new(first))
+                && self.may_report(now)
+            {
+                self.report(now, Fault::REASSEMBLY_TIMEOUT, first);
+            }
         }
+    }
+
+    /// Whether one more error may be sent: not too many (RFC 1812 section 4.3.2.8).
+    fn may_report(&mut self, now: Instant) -> bool {
+        let (rate, burst) = (self.config.icmp_rate, self.config.icmp_burst);
+        let may = self.icmp_limit.allows(now, rate, burst);
+        self.counters.icmp_errors_withheld += u64::from(!may);
+        may
     }
 
     /// Sends an error about `packet`, which came to an address of ours from one that can be a
-    /// host's, and is no fragment but the first. Never about an ICMP error, and not too many
-    /// (RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.8).
+    /// host's, and is whole or the first fragment (RFC 1122 section 3.2.2).
     fn report(&mut self, now: Instant, fault: Fault, packet: &[u8]) {
         /// The message is no longer than everyone takes: 576 bytes with its own headers
         /// (RFC 1812 section 4.3.2.3).
-        const MAX_QUOTE: usize = 576 - Ipv4Header::LEN - 8;
+        const MAX_QUOTE: usize = 576 - Ipv4Header::LEN - Icmpv4Header::LEN;
 
         let about = RawIpv4::new(packet);
-        let (Some(src), Some(dst)) = (about.src(), about.dst()) else {
+        let (Some(peer), Some(us)) = (about.src(), about.dst()) else {
             return;
         };
-        let kind = about.payload().first().copied().map(Icmpv4Type);
-        let is_error = kind.is_none_or(Icmpv4Type::is_error);
-        if about.protocol() == Some(IpProtocol::ICMP) && is_error {
-            return;
-        }
-        let (rate, burst) = (self.config.icmp_rate, self.config.icmp_burst);
-        if !self.icmp_limit.allows(now, rate, burst) {
-            self.counters.icmp_errors_withheld += 1;
-            return;
-        }
         let quote = &packet[..packet.len().min(MAX_QUOTE)];
-        let message = Icmpv4Builder::new(dst, src, fault.kind, fault.code);
-        self.reply_icmp(now, dst, src, 0, message, quote);
+        let message = Icmpv4Builder::new(us, peer, fault.kind, fault.code);
+        self.reply_icmp(now, us, peer, 0, message, quote);
     }
 
     /// Queues an ICMP message of ours.
@@ -171,7 +174,7 @@ impl Stack {
         message: Icmpv4Builder<'_>,
         body: &[u8],
     ) {
-        let mut packet = vec![0; Ipv4Header::LEN + 8 + body.len()];
+        let mut packet = vec![0; Ipv4Header::LEN + Icmpv4Header::LEN + body.len()];
         if message.write(&mut packet, body).is_err() {
             // Longer than a packet: it answers one with a shorter header.
             self.counters.count_drop(DropReason::TransmitTooLong);
@@ -242,6 +245,12 @@ fn path_error(message: &Icmpv4Message<'_>, len: u16) -> Option<PathError> {
         _ => return None,
     };
     Some(PathError::Undelivered(undelivered))
+}
+
+/// Whether a packet carries an ICMP error, or an ICMP message of which that cannot be told.
+fn is_icmp_error(packet: RawIpv4<'_>) -> bool {
+    let kind = packet.payload().first().copied().map(Icmpv4Type);
+    packet.protocol() == Some(IpProtocol::ICMP) && kind.is_none_or(Icmpv4Type::is_error)
 }
 
 /// An ICMP message that waits to be sent.

@@ -44,6 +44,8 @@ impl Stack {
         if !ip.is_fragment() {
             return self.receive_datagram(now, &ip, meta);
         }
+        // A fragment that comes late does not meet those that should have gone.
+        self.expire_fragments(now);
         let (config, counters) = (&self.config, &mut self.counters);
         match self.fragments.add(now, config, counters, &ip)? {
             // What a device vouches for is not what was sent in pieces.
@@ -175,10 +177,10 @@ impl Stack {
     }
 }
 
-/// What options there are has to be well-formed; whatever it says is ignored (RFC 1122
-/// section 3.2.1.8, MUST-50), a source route too: answers go straight to the source address,
-/// so nobody gets them who could not have them anyway (CVE-2020-11909). A route that goes on from here
-/// is for a router, and two cannot be.
+/// Options have to be well-formed; whatever they say is ignored (RFC 1122 section 3.2.1.8,
+/// MUST-50), a source route too: answers go straight to the source address, so that nobody
+/// draws them to himself (CVE-2020-11909). A route that goes on from here asks for a router,
+/// and there cannot be two (RFC 1122 section 3.2.1.8 (c)).
 fn check_options(ip: &Ipv4Packet<'_>) -> Result<(), DropReason> {
     let mut routed = false;
     for option in ip.option_list() {

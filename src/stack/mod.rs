@@ -192,9 +192,7 @@ impl Stack {
     /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
-        while let Some(expired) = self.fragments.expire(now) {
-            self.report_expired(now, &expired);
-        }
+        self.expire_fragments(now);
         while let Some(index) = self.wheel.expire(now) {
             let Some(entry) = self.table.at(index) else {
                 continue;

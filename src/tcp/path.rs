@@ -337,6 +337,53 @@ fn plateau_below(quoted_len: u16, current: u16) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::Opening;
+
+    fn opening() -> (Config, Tcb) {
+        let config = Config::default();
+        let opening = Opening {
+            iss: SeqNumber(u32::MAX),
+            mss: 1460,
+            path: None,
+            timestamp_offset: 0,
+        };
+        let mut tcb = Tcb::connect(&config, opening);
+        assert!(tcb.poll_transmit(Instant::ZERO, &config).is_some());
+        (config, tcb)
+    }
+
+    #[test]
+    fn soft_errors_are_told_and_hard_ones_end_an_active_open() {
+        let iss = SeqNumber(u32::MAX);
+        let now = Instant::ZERO;
+        let errors = [
+            (SoftError::NetUnreachable, None),
+            (SoftError::Prohibited, None),
+            (SoftError::TimeExceeded, None),
+            (SoftError::PortUnreachable, Some(CloseReason::Unreachable)),
+            (
+                SoftError::ProtocolUnreachable,
+                Some(CloseReason::Unreachable),
+            ),
+        ];
+        for (error, closed) in errors {
+            let (config, mut tcb) = opening();
+            let stray = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss + 1);
+            assert_eq!(stray.fate, SegmentFate::OutOfWindow);
+            assert_eq!((stray.soft_error, stray.closed), (None, None));
+            let effects = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss);
+            let told = closed.is_none().then_some(error);
+            assert_eq!((effects.soft_error, effects.closed), (told, closed));
+            // Once more, when it may be over.
+            let again = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss);
+            assert_eq!(again.closed, None);
+        }
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Path>() <= 40, "{}", size_of::<Path>());
+    }
 
     #[test]
     fn plateaus_lie_below_what_did_not_get_through() {
