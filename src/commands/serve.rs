@@ -48,6 +48,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     let link = link::build(tun, &args)?;
 
     let mut config = Config::new(args.address);
+    config.networks.push(args.network());
     config.mtu = args.mtu;
     config.report_states = args.trace;
     let mut stack = Stack::new(config);

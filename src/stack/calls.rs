@@ -20,6 +20,8 @@ pub enum SocketError {
     Reset,
     /// The peer does not answer any more.
     TimedOut,
+    /// The peer is not there, as ICMP says.
+    Unreachable,
     /// This side has closed already, or the connection is over.
     NotConnected,
     /// The handle is dead: its user has closed it.
@@ -32,6 +34,7 @@ impl fmt::Display for SocketError {
             SocketError::WouldBlock => "nothing can be read or written now",
             SocketError::Reset => "connection reset by the peer",
             SocketError::TimedOut => "connection timed out",
+            SocketError::Unreachable => "the peer is unreachable",
             SocketError::NotConnected => "this side of the connection is closed",
             SocketError::NoSuchConnection => "no such connection",
         })
@@ -294,6 +297,7 @@ fn over(entry: &Entry) -> Option<SocketError> {
         CloseReason::Finished => None,
         CloseReason::Reset | CloseReason::Refused => Some(SocketError::Reset),
         CloseReason::TimedOut => Some(SocketError::TimedOut),
+        CloseReason::Unreachable => Some(SocketError::Unreachable),
         CloseReason::Aborted => Some(SocketError::NotConnected),
     }
 }

@@ -1,9 +1,11 @@
 use core::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use siphasher::sip::SipHasher24;
 
+use super::network::{Network, is_unicast};
 use crate::tcp;
 
 /// How a [`Stack`](super::Stack) is set up: made by [`new`](Config::new) or
@@ -14,11 +16,31 @@ pub struct Config {
     /// The host's own addresses. Packets to others are dropped; the first one is the
     /// source of active opens.
     pub addresses: Vec<Ipv4Addr>,
+    /// The networks that the host is on, as far as they are known: their broadcast
+    /// addresses are no sender's, and nobody to connect to. None.
+    pub networks: Vec<Network>,
     /// The largest packet to send and to expect, in bytes, at least 68 (RFC 791
     /// section 3.2). 1500.
     pub mtu: u16,
     /// Time to live of what is sent, in hops (MUST-49). 64.
     pub ttl: u8,
+    /// How many bytes fragments may take whose datagrams are incomplete, about: what is kept
+    /// with them is counted too. When it gets too much, the source that takes the most loses
+    /// its oldest datagram. 4 MiB; for datagrams of 576 bytes (RFC 1122 section 3.3.2)
+    /// 2 KiB have to be there.
+    pub max_fragments_bytes: usize,
+    /// How many incomplete datagrams are kept of one source; beyond that the oldest makes
+    /// room. 64.
+    pub max_fragmented_per_source: usize,
+    /// How long fragments wait for the rest of their datagram, from the first one on. 60 s
+    /// (RFC 1122 section 3.3.2: between 60 and 120).
+    pub fragment_timeout: Duration,
+    /// How many ICMP errors are sent in a second, on average; 0 for none. 100.
+    pub icmp_rate: u32,
+    /// How many ICMP errors may be sent in a row. 50.
+    pub icmp_burst: u32,
+    /// For how many destinations a path MTU below our own is remembered. 1024.
+    pub max_path_mtus: usize,
     /// All randomness comes from here: initial sequence numbers (RFC 6528), ports, the
     /// hash of the table. Who knows it can guess them.
     pub secret: [u8; 16],
@@ -58,8 +80,15 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config {
             addresses,
+            networks,
             mtu,
             ttl,
+            max_fragments_bytes,
+            max_fragmented_per_source,
+            fragment_timeout,
+            icmp_rate,
+            icmp_burst,
+            max_path_mtus,
             secret: _,
             max_connections,
             max_half_open,
@@ -71,8 +100,15 @@ impl fmt::Debug for Config {
         } = self;
         f.debug_struct("Config")
             .field("addresses", addresses)
+            .field("networks", networks)
             .field("mtu", mtu)
             .field("ttl", ttl)
+            .field("max_fragments_bytes", max_fragments_bytes)
+            .field("max_fragmented_per_source", max_fragmented_per_source)
+            .field("fragment_timeout", fragment_timeout)
+            .field("icmp_rate", icmp_rate)
+            .field("icmp_burst", icmp_burst)
+            .field("max_path_mtus", max_path_mtus)
             .field("max_connections", max_connections)
             .field("max_half_open", max_half_open)
             .field("syn_cookies", syn_cookies)
@@ -105,8 +141,15 @@ impl Config {
     fn with_secret(address: Ipv4Addr, secret: [u8; 16]) -> Config {
         Config {
             addresses: vec![address],
+            networks: Vec::new(),
             mtu: 1500,
             ttl: 64,
+            max_fragments_bytes: 4 << 20,
+            max_fragmented_per_source: 64,
+            fragment_timeout: Duration::from_secs(60),
+            icmp_rate: 100,
+            icmp_burst: 50,
+            max_path_mtus: 1024,
             secret,
             max_connections: 1 << 20,
             max_half_open: 4096,
@@ -128,6 +171,19 @@ impl Config {
             half.copy_from_slice(&hasher.finish().to_le_bytes());
         }
         key
+    }
+
+    /// Whether `address` can be that of another host: what packets come from and
+    /// connections go to (RFC 1122 section 3.2.1.3, MUST-46, MUST-63). Not our own either: a
+    /// packet from there is a LAND attack.
+    #[inline]
+    pub(super) fn is_peer(&self, address: Ipv4Addr) -> bool {
+        is_unicast(address)
+            && !self.addresses.contains(&address)
+            && !self
+                .networks
+                .iter()
+                .any(|network| network.is_broadcast(address))
     }
 
     /// What fits a segment of a packet of the MTU, in octets of text: the MSS to

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::Stack;
 use super::handle::ConnectionId;
-use super::input::is_unicast;
 use super::output::template;
 use super::quad::Quad;
 use super::table::Owner;
@@ -130,7 +129,10 @@ impl Stack {
         if !self.make_room() {
             return Err(ConnectError::TableFull);
         }
-        let tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
+        let mut tcb = Tcb::connect(&self.config.tcp, self.opening(now, quad));
+        if let Some(estimate) = self.paths.find(now, quad.src.0) {
+            tcb.begin_path(&self.config.tcp, estimate);
+        }
         let template = template(quad, self.config.ttl, self.config.tcp.settings.dscp);
         let id = self.table.insert(quad, template, tcb, Owner::User);
         self.counters.connections_opened += 1;
@@ -149,7 +151,7 @@ impl Stack {
             port,
         } = connect;
         let ours = &self.config.addresses;
-        if !is_unicast(*remote.ip()) || ours.contains(remote.ip()) || remote.port() == 0 {
+        if !self.config.is_peer(*remote.ip()) || remote.port() == 0 {
             return Err(ConnectError::InvalidRemote(remote));
         }
         let local = match address {

@@ -17,18 +17,33 @@ pub enum DropReason {
     NotForUs,
     /// From an address that cannot be a sender's (RFC 1122 section 3.2.1.3).
     BadSource,
-    /// A fragment: these are not put together yet.
-    Fragment,
+    /// A packet with a source route that ends elsewhere: a host forwards nothing (RFC 1122
+    /// section 3.3.5).
+    SourceRoute,
+    /// A fragment that is wrong on its own: of a length that is no multiple of 8, past the
+    /// longest datagram, or made to hide a TCP header (RFC 1858).
+    MalformedFragment,
+    /// A fragment that overlaps another of its datagram or disagrees with it, or one that came
+    /// after such: none of that datagram is used (RFC 5722).
+    ConflictingFragment,
+    /// The copy of a fragment.
+    DuplicateFragment,
+    /// A fragment that is larger than all the memory for fragments.
+    FragmentsFull,
     /// A protocol other than TCP and ICMP.
     UnknownProtocol,
     /// A TCP header that is not sound.
     MalformedTcp,
     /// A bad TCP checksum.
     BadTcpChecksum,
-    /// An ICMP message that is not sound.
+    /// An ICMP message that is not sound, or whose quote is cut too short to know what it is
+    /// about.
     MalformedIcmp,
     /// An ICMP message that asks nothing of this host.
     UnhandledIcmp,
+    /// An ICMP error about no connection, or about none of its segments that are in flight
+    /// (RFC 5927 section 4.1), or that claims what cannot be.
+    StrayIcmp,
     /// A segment to nobody that is not worth a reset: a reset itself, or without use.
     Stray,
     /// A SYN, or what would end a handshake, beyond a listener's backlog.
@@ -58,18 +73,23 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    const ALL: [DropReason; 24] = [
+    const ALL: [DropReason; 29] = [
         DropReason::MalformedIpv4,
         DropReason::NotIpv4,
         DropReason::BadIpv4Checksum,
         DropReason::NotForUs,
         DropReason::BadSource,
-        DropReason::Fragment,
+        DropReason::SourceRoute,
+        DropReason::MalformedFragment,
+        DropReason::ConflictingFragment,
+        DropReason::DuplicateFragment,
+        DropReason::FragmentsFull,
         DropReason::UnknownProtocol,
         DropReason::MalformedTcp,
         DropReason::BadTcpChecksum,
         DropReason::MalformedIcmp,
         DropReason::UnhandledIcmp,
+        DropReason::StrayIcmp,
         DropReason::Stray,
         DropReason::BacklogFull,
         DropReason::TableFull,
@@ -105,7 +125,7 @@ impl From<ParseError> for DropReason {
         match (error.layer, error.kind) {
             (Layer::Ipv4, ErrorKind::Version) => DropReason::NotIpv4,
             (Layer::Ipv4, ErrorKind::Checksum) => DropReason::BadIpv4Checksum,
-            (Layer::Ipv4, ErrorKind::Fragment) => DropReason::Fragment,
+            (Layer::Ipv4, ErrorKind::Fragment) => DropReason::MalformedFragment,
             (Layer::Ipv4, ErrorKind::Protocol) => DropReason::UnknownProtocol,
             (Layer::Tcp, ErrorKind::Checksum) => DropReason::BadTcpChecksum,
             (Layer::Tcp, _) => DropReason::MalformedTcp,
@@ -123,12 +143,17 @@ impl fmt::Display for DropReason {
             DropReason::BadIpv4Checksum => "bad IPv4 checksum",
             DropReason::NotForUs => "not for us",
             DropReason::BadSource => "bad source address",
-            DropReason::Fragment => "fragment",
+            DropReason::SourceRoute => "source route",
+            DropReason::MalformedFragment => "malformed fragment",
+            DropReason::ConflictingFragment => "conflicting fragment",
+            DropReason::DuplicateFragment => "duplicate fragment",
+            DropReason::FragmentsFull => "no room for fragment",
             DropReason::UnknownProtocol => "unknown protocol",
             DropReason::MalformedTcp => "malformed TCP",
             DropReason::BadTcpChecksum => "bad TCP checksum",
             DropReason::MalformedIcmp => "malformed ICMP",
             DropReason::UnhandledIcmp => "unhandled ICMP",
+            DropReason::StrayIcmp => "stray ICMP",
             DropReason::Stray => "stray segment",
             DropReason::BacklogFull => "backlog full",
             DropReason::TableFull => "table full",
@@ -162,8 +187,22 @@ pub struct Counters {
     pub retransmissions: u64,
     /// Of the segments given out, resets.
     pub resets_sent: u64,
+    /// Fragmented datagrams put together.
+    pub datagrams_reassembled: u64,
+    /// Datagrams of which fragments were still missing when their time was over.
+    pub reassembly_timeouts: u64,
+    /// Incomplete datagrams that made room for others.
+    pub datagrams_evicted: u64,
+    /// Sound ICMP messages taken in.
+    pub icmp_received: u64,
+    /// Of those, errors that a connection believed or remembers.
+    pub icmp_errors_received: u64,
     /// Echo requests answered.
     pub echo_replies: u64,
+    /// ICMP errors sent.
+    pub icmp_errors_sent: u64,
+    /// ICMP errors not sent, since there were too many.
+    pub icmp_errors_withheld: u64,
     /// Segments whose options were malformed; they were taken with those before the fault.
     pub malformed_options: u64,
     /// Connections begun by a peer's SYN, where it was kept in mind or its cookie came back.
@@ -188,6 +227,8 @@ pub struct Counters {
     pub connections_aborted: u64,
     /// Connections whose peer did not answer any more.
     pub connections_timed_out: u64,
+    /// Connections whose peer is not there, as ICMP says.
+    pub connections_unreachable: u64,
     drops: [u64; DropReason::ALL.len()],
 }
 
@@ -213,6 +254,7 @@ impl Counters {
         match reason {
             CloseReason::Reset | CloseReason::Refused => self.connections_reset += 1,
             CloseReason::TimedOut => self.connections_timed_out += 1,
+            CloseReason::Unreachable => self.connections_unreachable += 1,
             CloseReason::Aborted => self.connections_aborted += 1,
             CloseReason::Finished => self.connections_finished += 1,
         }
@@ -229,7 +271,14 @@ impl fmt::Display for Counters {
             ("segments sent", self.segments_sent),
             ("retransmissions", self.retransmissions),
             ("resets sent", self.resets_sent),
+            ("datagrams reassembled", self.datagrams_reassembled),
+            ("reassembly timeouts", self.reassembly_timeouts),
+            ("incomplete datagrams evicted", self.datagrams_evicted),
+            ("ICMP messages received", self.icmp_received),
+            ("ICMP errors received", self.icmp_errors_received),
             ("echo replies", self.echo_replies),
+            ("ICMP errors sent", self.icmp_errors_sent),
+            ("ICMP errors withheld", self.icmp_errors_withheld),
             ("malformed options", self.malformed_options),
             ("connections accepted", self.connections_accepted),
             ("SYN cookies sent", self.syn_cookies_sent),
@@ -242,6 +291,7 @@ impl fmt::Display for Counters {
             ("connections reset", self.connections_reset),
             ("connections aborted", self.connections_aborted),
             ("connections timed out", self.connections_timed_out),
+            ("connections unreachable", self.connections_unreachable),
         ];
         for (name, count) in rows {
             writeln!(f, "{name:<32} {count:>12}")?;

@@ -268,7 +268,10 @@ impl Stack {
     }
 
     /// The handshake is done: from now on there is a connection.
-    fn establish(&mut self, quad: Quad, listener: ListenerId, tcb: Tcb, effects: Effects) {
+    fn establish(&mut self, quad: Quad, listener: ListenerId, mut tcb: Tcb, effects: Effects) {
+        if let Some(estimate) = self.paths.find(self.now, quad.src.0) {
+            tcb.begin_path(&self.config.tcp, estimate);
+        }
         if let Some(index) = self.table.find(quad)
             && let Some(entry) = self.table.at(index)
             && entry.tcb.end_time_wait().closed.is_some()

@@ -1,14 +1,12 @@
 //! What an arriving packet does.
 
-use std::net::Ipv4Addr;
-
 use super::counters::DropReason;
 use super::output::Reply;
 use super::quad::Quad;
 use super::{Event, Stack};
 use crate::tcp::{PeerSyn, ResetReply, State};
 use crate::time::Instant;
-use crate::wire::{Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
+use crate::wire::{IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
 
 /// What a device says of a packet that it received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,9 +39,30 @@ impl Stack {
         }
         let ip = Ipv4Packet::parse(packet)?;
         self.check_addresses(&ip)?;
-        if ip.is_fragment() {
-            return Err(DropReason::Fragment);
+        check_options(&ip)?;
+        if !ip.is_fragment() {
+            return self.receive_datagram(now, &ip, meta);
         }
+        // A fragment that comes late does not meet those that should have gone.
+        self.expire_fragments(now);
+        let (config, counters) = (&self.config, &mut self.counters);
+        match self.fragments.add(now, config, counters, &ip)? {
+            // What a device vouches for is not what was sent in pieces.
+            Some(whole) => {
+                let ip = Ipv4Packet::parse_unverified(&whole)?;
+                self.receive_datagram(now, &ip, Meta::default())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A whole datagram. Its TTL says nothing any more (RFC 1122 section 3.2.1.7).
+    fn receive_datagram(
+        &mut self,
+        now: Instant,
+        ip: &Ipv4Packet<'_>,
+        meta: Meta,
+    ) -> Result<(), DropReason> {
         match ip.protocol() {
             IpProtocol::TCP => {
                 let tcp = if meta.tcp_checksum_verified {
@@ -51,10 +70,13 @@ impl Stack {
                 } else {
                     ip.tcp()?
                 };
-                self.receive_tcp(now, &TcpPacket { ip, tcp })
+                self.receive_tcp(now, &TcpPacket { ip: *ip, tcp })
             }
-            IpProtocol::ICMP => self.receive_icmp(&ip),
-            _ => Err(DropReason::UnknownProtocol),
+            IpProtocol::ICMP => self.receive_icmp(now, ip),
+            _ => {
+                self.refuse_protocol(now, ip);
+                Err(DropReason::UnknownProtocol)
+            }
         }
     }
 
@@ -63,8 +85,7 @@ impl Stack {
         if !self.config.addresses.contains(&ip.dst()) {
             return Err(DropReason::NotForUs);
         }
-        // RFC 1122 section 3.2.1.3; from ourselves it is a LAND attack.
-        if !is_unicast(ip.src()) || self.config.addresses.contains(&ip.src()) {
+        if !self.config.is_peer(ip.src()) {
             return Err(DropReason::BadSource);
         }
         Ok(())
@@ -132,20 +153,6 @@ impl Stack {
         self.receive_syn(now, quad, listener, syn, None)
     }
 
-    fn receive_icmp(&mut self, ip: &Ipv4Packet<'_>) -> Result<(), DropReason> {
-        let message = ip.icmpv4()?;
-        if message.kind() != Icmpv4Type::ECHO_REQUEST || message.code() != 0 {
-            return Err(DropReason::UnhandledIcmp);
-        }
-        self.reply(Reply::Echo {
-            to: ip.src(),
-            from: ip.dst(),
-            rest: message.rest(),
-            body: message.body().into(),
-        });
-        Ok(())
-    }
-
     /// Pushes what a user who has just accepted a connection would have missed.
     pub(super) fn tell_what_waits(&mut self, index: u32) {
         let Some(entry) = self.table.at(index) else {
@@ -172,9 +179,23 @@ pub(super) fn is_marked(packet: &TcpPacket<'_>) -> bool {
     packet.ip.ecn() == 0b11
 }
 
-/// Whether an address can be one host's: not this network's or this host's, not
-/// multicast, reserved or broadcast (RFC 1122 section 3.2.1.3).
-pub(super) fn is_unicast(address: Ipv4Addr) -> bool {
-    let first = address.octets()[0];
-    first != 0 && first != 127 && first < 224
+/// Options have to be well-formed; whatever they say is ignored (RFC 1122 section 3.2.1.8,
+/// MUST-50), a source route too: answers go straight to the source address, so that nobody
+/// draws them to himself (CVE-2020-11909). A route that goes on from here asks for a router,
+/// and there cannot be two (RFC 1122 section 3.2.1.8 (c)).
+fn check_options(ip: &Ipv4Packet<'_>) -> Result<(), DropReason> {
+    let mut routed = false;
+    for option in ip.option_list() {
+        let option = option?;
+        if option.is_source_route() {
+            if routed {
+                return Err(DropReason::MalformedIpv4);
+            }
+            if !option.is_route_complete() {
+                return Err(DropReason::SourceRoute);
+            }
+            routed = true;
+        }
+    }
+    Ok(())
 }

@@ -44,6 +44,11 @@
 //! | `connect` | active opens |
 //! | `input` | what an arriving packet does |
 //! | `output` | which packet goes out next |
+//! | `network` | which addresses can be a host's |
+//! | `fragments` | fragments that wait for the rest of their datagram, RFC 791, RFC 815 |
+//! | `icmp` | ICMP both ways: echo, errors, RFC 792, RFC 1122, RFC 5927 |
+//! | `path` | MTUs of paths, RFC 1191 |
+//! | `identification` | numbers for packets that may be fragmented, RFC 6864 |
 //! | `table` | connections by [`Quad`] and by handle |
 //! | `handle` | what names a connection and a listener to the user |
 //! | `listener` | who waits for connections, and the queue of each |
@@ -62,12 +67,17 @@ mod connect;
 mod cookie;
 mod counters;
 mod event;
+mod fragments;
 mod handle;
 mod handshake;
+mod icmp;
+mod identification;
 mod input;
 mod isn;
 mod listener;
+mod network;
 mod output;
+mod path;
 mod quad;
 mod syn_cache;
 mod table;
@@ -83,13 +93,18 @@ use self::cookie::CookieJar;
 pub use self::counters::{Counters, DropReason};
 pub use self::event::Event;
 use self::event::EventQueue;
+use self::fragments::Fragments;
 pub use self::handle::{ConnectionId, ListenerId};
+use self::icmp::RateLimit;
+use self::identification::Identification;
 pub use self::input::Meta;
 use self::isn::IsnGenerator;
 use self::listener::Listeners;
 pub use self::listener::{Listen, ListenError};
+pub use self::network::Network;
 use self::output::Reply;
 pub use self::output::Transmit;
+use self::path::Paths;
 pub use self::quad::Quad;
 use self::syn_cache::SynCache;
 use self::table::{Owner, Table};
@@ -115,8 +130,13 @@ pub struct Stack {
     ready: VecDeque<u32>,
     /// How many segments the one in front has sent in a row.
     burst: u32,
-    /// Packets of no connection: resets, echo replies.
+    /// Packets of no connection: resets, ICMP.
     replies: VecDeque<Reply>,
+    fragments: Fragments,
+    paths: Paths,
+    identification: Identification,
+    /// For ICMP errors.
+    icmp_limit: RateLimit,
     events: EventQueue,
     /// Connections without user that are busy with their end, the oldest first.
     orphans: BTreeSet<ConnectionId>,
@@ -138,6 +158,10 @@ impl Stack {
             ready: VecDeque::new(),
             burst: 0,
             replies: VecDeque::new(),
+            fragments: Fragments::default(),
+            paths: Paths::default(),
+            identification: Identification::new(config.derive_key(b"identification")),
+            icmp_limit: RateLimit::default(),
             events: EventQueue::default(),
             orphans: BTreeSet::new(),
             counters: Counters::default(),
@@ -194,16 +218,21 @@ impl Stack {
     /// When [`handle_timeout`](Stack::handle_timeout) is due; `None` where no timer runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let next = [self.wheel.next(), self.syn_cache.next_timeout()];
-        next.into_iter().flatten().min()
+        let due = [
+            self.wheel.next(),
+            self.syn_cache.next_timeout(),
+            self.fragments.deadline(),
+        ];
+        due.into_iter().flatten().min()
     }
 
     /// Does what has fallen due by `now`: retransmissions, delayed acknowledgments,
-    /// ends of TIME-WAIT. Packets that follow come from
+    /// ends of TIME-WAIT, fragments whose rest did not come. Packets that follow come from
     /// [`poll_transmit`](Stack::poll_transmit). To be called too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.handle_half_open_timeouts(now);
+        self.expire_fragments(now);
         while let Some(index) = self.wheel.expire(now) {
             let Some(entry) = self.table.at(index) else {
                 continue;
@@ -279,6 +308,11 @@ impl Stack {
         }
         if owner == Owner::Nobody && at_rest {
             self.orphans.remove(&id);
+        }
+        if let Some(estimate) = effects.path {
+            let (now, max) = (self.now, self.config.max_path_mtus);
+            self.paths.learn(now, max, quad.src.0, estimate);
+            tracing::debug!(%quad, mtu = estimate.mtu, "path MTU");
         }
         if let Some(reset) = effects.reset {
             self.reply(Reply::Reset { quad, reset });

@@ -1,14 +1,13 @@
 //! Which packet goes out next.
 
-use std::net::Ipv4Addr;
-
 use super::Stack;
 use super::counters::DropReason;
+use super::icmp::IcmpReply;
 use super::quad::Quad;
 use crate::tcp::{Outgoing, PeerSyn, ResetReply};
 use crate::time::Instant;
 use crate::wire::{
-    BuildError, Icmpv4Builder, Icmpv4Type, SackBlocks, SegmentFields, SegmentTemplate, TcpFlags,
+    BuildError, IpProtocol, Ipv4PacketMut, SackBlocks, SegmentFields, SegmentTemplate, TcpFlags,
     TcpOption,
 };
 
@@ -27,13 +26,8 @@ pub(super) enum Reply {
     Reset { quad: Quad, reset: ResetReply },
     /// The answer to a SYN of which nothing is kept.
     Cookie { quad: Quad, syn: PeerSyn },
-    /// An answer to a ping.
-    Echo {
-        to: Ipv4Addr,
-        from: Ipv4Addr,
-        rest: [u8; 4],
-        body: Box<[u8]>,
-    },
+    /// An answer to a ping, or an error.
+    Icmp(IcmpReply),
 }
 
 impl Stack {
@@ -48,8 +42,15 @@ impl Stack {
         const MAX_BURST: u32 = 16;
 
         let now = self.advance(now);
-        while let Some(reply) = self.replies.pop_front() {
-            match self.write_reply(now, &reply, buffer) {
+        while let Some(mut reply) = self.replies.pop_front() {
+            let written = self.write_reply(now, &mut reply, buffer);
+            if let Reply::Icmp(message) = &reply
+                && written.is_ok()
+                && !message.is_done()
+            {
+                self.replies.push_front(reply);
+            }
+            match written {
                 Ok(len) => return Some(self.sent(len)),
                 Err(_) => self.counters.count_drop(DropReason::TransmitTooLong),
             }
@@ -72,6 +73,8 @@ impl Stack {
             self.burst += 1;
             let written = write(&entry.template, &outgoing, buffer);
             let again = outgoing.is_retransmission;
+            let dont_fragment = outgoing.dont_fragment;
+            let quad = entry.quad;
             let deadline = entry.tcb.deadline();
             self.wheel.schedule_by(index, deadline);
             if self.burst >= MAX_BURST {
@@ -79,12 +82,29 @@ impl Stack {
                 self.ready.push_back(index);
             }
             match written {
-                Ok(len) => return Some(self.sent_segment(len, again)),
+                Ok(len) => {
+                    if !dont_fragment {
+                        self.allow_fragments(quad, buffer);
+                    }
+                    return Some(self.sent_segment(len, again));
+                }
                 // It is as good as lost, and will be sent again.
                 Err(_) => self.counters.count_drop(DropReason::TransmitTooLong),
             }
         }
         None
+    }
+
+    /// Routers may fragment the packet at the start of `buffer`, so it needs a number
+    /// (RFC 6864 section 4).
+    #[cold]
+    fn allow_fragments(&mut self, quad: Quad, buffer: &mut [u8]) {
+        if let Ok(mut packet) = Ipv4PacketMut::parse(buffer) {
+            let (us, peer) = (quad.dst.0, quad.src.0);
+            let number = self.identification.next(us, peer, IpProtocol::TCP.0);
+            packet.set_identification(number);
+            packet.set_dont_fragment(false);
+        }
     }
 
     fn next_ready(&mut self) {
@@ -106,7 +126,7 @@ impl Stack {
     fn write_reply(
         &mut self,
         now: Instant,
-        reply: &Reply,
+        reply: &mut Reply,
         buffer: &mut [u8],
     ) -> Result<usize, BuildError> {
         match reply {
@@ -134,17 +154,15 @@ impl Stack {
                 self.counters.resets_sent += 1;
                 Ok(len)
             }
-            Reply::Echo {
-                to,
-                from,
-                rest,
-                body,
-            } => {
-                let len = Icmpv4Builder::new(*from, *to, Icmpv4Type::ECHO_REPLY, 0)
-                    .rest(*rest)
-                    .write(buffer, body)?;
-                self.counters.echo_replies += 1;
-                Ok(len)
+            Reply::Icmp(message) => {
+                if message.is_fresh() {
+                    let count = match message.is_error() {
+                        true => &mut self.counters.icmp_errors_sent,
+                        false => &mut self.counters.echo_replies,
+                    };
+                    *count += 1;
+                }
+                message.write(buffer)
             }
         }
     }

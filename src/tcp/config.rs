@@ -38,6 +38,17 @@ pub struct Config {
     pub hystart: bool,
     /// Whether what the congestion window admits leaves spread over the round-trip time. On.
     pub pacing: bool,
+    /// The smallest packet to which a path's MTU makes us go down, in bytes, at least 68. Where
+    /// a path takes less, packets go out without DF and routers fragment them: who forges
+    /// such an MTU does not get a flood of tiny segments. 552, as Linux has it.
+    pub min_path_mtu: u16,
+    /// How long a path's MTU is believed before larger packets are tried again. 10 minutes;
+    /// less than 5 is taken as 5 (RFC 1191 section 3).
+    pub path_mtu_expiry: Duration,
+    /// After how many retransmission timeouts in a row segments are made smaller, in case
+    /// they are too large for a path that does not say so: text of 1024 octets at first, then
+    /// of 536 (RFC 4821 section 7.7). 3; 0 for never.
+    pub black_hole_timeouts: u8,
     /// The initial retransmission timeout. 1 s (RFC 6298 section 2.1).
     pub initial_rto: Duration,
     /// The smallest retransmission timeout. 200 ms: RFC 6298 section 2.4 has 1 s as
@@ -119,6 +130,9 @@ impl Default for Config {
             initial_window: 10,
             hystart: true,
             pacing: true,
+            min_path_mtu: 552,
+            path_mtu_expiry: Duration::from_secs(600),
+            black_hole_timeouts: 3,
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(60),
@@ -145,6 +159,11 @@ impl Config {
     pub(super) fn receive_window(&self) -> u32 {
         // RFC 7323 section 2.3: windows stay below 2^30.
         self.receive_buffer.clamp(1, 1 << 30) as u32
+    }
+
+    /// How long a path's MTU is believed.
+    pub(super) fn path_mtu_age(&self) -> Duration {
+        self.path_mtu_expiry.max(Duration::from_secs(300))
     }
 
     /// How many octets the send buffer holds: well below 2^31, so that sequence numbers in

@@ -1,5 +1,6 @@
 use core::fmt;
 
+use super::path::PathEstimate;
 use super::state::State;
 use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
 
@@ -14,6 +15,9 @@ pub enum CloseReason {
     Refused,
     /// The peer did not answer any more (RFC 9293 section 3.8.3, R2).
     TimedOut,
+    /// ICMP said that the peer is not there, before it had answered or when it did not any
+    /// more (SHLD-26).
+    Unreachable,
     /// We aborted it.
     Aborted,
 }
@@ -25,6 +29,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Reset => "reset by the peer",
             CloseReason::Refused => "refused by the peer",
             CloseReason::TimedOut => "timed out",
+            CloseReason::Unreachable => "unreachable",
             CloseReason::Aborted => "aborted",
         })
     }
@@ -152,6 +157,8 @@ pub struct Effects {
     pub trouble: bool,
     /// The network reports what may pass.
     pub soft_error: Option<SoftError>,
+    /// The path takes only smaller packets than was known.
+    pub path: Option<PathEstimate>,
     /// The connection is over.
     pub closed: Option<CloseReason>,
     pub(super) transitions: [Option<(State, State)>; 3],

@@ -81,11 +81,12 @@ impl Tcb {
         self.rcv.irs = syn.irs;
         self.rcv.nxt = syn.irs + 1;
         self.rcv.edge = self.rcv.nxt + window;
-        self.snd.mss = syn
+        let mss = syn
             .mss
             .unwrap_or(Tcb::DEFAULT_MSS)
             .min(self.rcv.mss)
             .max(config.min_mss.max(1));
+        self.limit_mss(config, mss);
         match syn.window_scale {
             // Above 14 it is taken as 14 (RFC 7323 section 2.3).
             Some(shift) if config.window_scaling => self.snd.shift = shift.min(14),
@@ -244,6 +245,7 @@ impl Tcb {
             payload: [&[], &[]],
             ect: false,
             is_retransmission,
+            dont_fragment: true,
         })
     }
 }

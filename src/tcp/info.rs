@@ -38,6 +38,8 @@ pub struct Info {
     pub unread: u32,
     /// The most text in a segment to the peer, in octets, options not counted.
     pub send_mss: u16,
+    /// The largest packet that the path is believed to take, in bytes.
+    pub path_mtu: u16,
     /// What we announced to it.
     pub receive_mss: u16,
     /// The window that the peer offers (SND.WND), in octets.
@@ -119,6 +121,7 @@ impl Tcb {
             // The buffer is bounded by the window.
             unread: self.receive_buffer.len() as u32,
             send_mss: self.snd.mss,
+            path_mtu: self.path_mtu(),
             receive_mss: self.rcv.mss,
             send_window: self.snd.wnd,
             receive_window: self.rcv.edge - self.rcv.nxt,

@@ -23,6 +23,7 @@
 //! | `timeout` | what falls due |
 //! | `liveness` | how long a peer is waited for: R1, R2, user timeout, keepalive |
 //! | `time_wait` | who may end TIME-WAIT early, RFC 6191 |
+//! | `path` | what is known of the path: its MTU, and what ICMP says |
 //! | `effects` | what a call brings about |
 //! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
 //! | `reassembly` | which octets have arrived ahead of their turn |
@@ -48,6 +49,7 @@ mod input;
 mod liveness;
 mod loss;
 mod output;
+mod path;
 mod reassembly;
 mod rtt;
 mod settings;
@@ -67,6 +69,7 @@ pub use half_open::HalfOpen;
 pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;
+pub use path::{PathError, PathEstimate};
 pub use reassembly::SackList;
 pub use settings::{Keepalive, Settings};
 pub use state::State;

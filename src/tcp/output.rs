@@ -31,6 +31,8 @@ pub struct Outgoing<'a> {
     pub ect: bool,
     /// Whether it was sent before.
     pub is_retransmission: bool,
+    /// Whether routers must not fragment it (RFC 1191 section 3).
+    pub dont_fragment: bool,
 }
 
 /// Which numbers a segment takes.
@@ -248,6 +250,7 @@ impl Tcb {
             if let Some(pace) = self.pace() {
                 self.pacer.on_sent(now, &pace, len);
             }
+            self.note_size(seq, len);
             if !probe {
                 self.timers.stop(Timer::Persist);
                 // RFC 6298 section 5.1; and no earlier than one timeout after the oldest
@@ -311,6 +314,7 @@ impl Tcb {
             },
             ect: new_text && self.ecn.enabled(),
             is_retransmission,
+            dont_fragment: self.path.forbids_fragments(config),
         }
     }
 

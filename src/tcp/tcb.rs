@@ -9,6 +9,7 @@ use super::handshake::Opening;
 use super::info::Tally;
 use super::liveness::Liveness;
 use super::loss::Flight;
+use super::path::Path;
 use super::reassembly::Reassembly;
 use super::rtt::Rtt;
 use super::settings::Settings;
@@ -98,6 +99,7 @@ pub struct Tcb {
     /// Octets up to RCV.NXT that the user has not read; after them those out of order.
     pub(super) receive_buffer: RingBuffer,
     pub(super) reassembly: Reassembly,
+    pub(super) path: Path,
     pub(super) rtt: Rtt,
     pub(super) timestamps: Timestamps,
     pub(super) ecn: Ecn,
@@ -184,6 +186,7 @@ impl Tcb {
             send_buffer: RingBuffer::default(),
             receive_buffer: RingBuffer::default(),
             reassembly: Reassembly::default(),
+            path: Path::new(),
             rtt: Rtt::new(),
             congestion: Congestion::new(config, Tcb::DEFAULT_MSS.min(mss).into()),
             pacer: Pacer::default(),

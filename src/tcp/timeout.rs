@@ -13,7 +13,12 @@ impl Tcb {
         let mut effects = Effects::default();
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Retransmit => self.on_retransmission_timeout(now, config, &mut effects),
+                Timer::Retransmit => {
+                    self.doubt_path(now, config, &mut effects);
+                    if self.state != State::Closed {
+                        self.on_retransmission_timeout(now, config, &mut effects);
+                    }
+                }
                 Timer::TailProbe => self.on_tail_probe_timeout(now, config),
                 Timer::Reorder => self.on_reorder_timeout(now),
                 // Sending goes on, which is all that was waited for.

@@ -421,6 +421,18 @@ impl<'a> Icmpv4Builder<'a> {
         Icmpv4Builder::new(src, dst, Icmpv4Type::ECHO_REPLY, 0).rest(request.rest())
     }
 
+    /// Changes the IPv4 header around the message, as [`TcpBuilder::ip`] does.
+    pub fn ip(mut self, change: impl FnOnce(Ipv4Builder<'a>) -> Ipv4Builder<'a>) -> Self {
+        let Ipv4Builder { src, dst, .. } = self.ip;
+        self.ip = Ipv4Builder {
+            src,
+            dst,
+            protocol: IpProtocol::ICMP,
+            ..change(self.ip)
+        };
+        self
+    }
+
     /// The second word of the message, whose meaning depends on the type.
     pub const fn rest(mut self, rest: [u8; 4]) -> Self {
         self.rest = rest;

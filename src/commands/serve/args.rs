@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use zerotcp::device::{Impairment, TunConfig};
-use zerotcp::stack::Listen;
+use zerotcp::stack::{Listen, Network};
 
 use crate::commands::Failure;
 use crate::commands::serve::server::Service;
@@ -146,6 +146,11 @@ impl Args {
             prefix: self.host_address.prefix,
             mtu: self.mtu,
         }
+    }
+
+    /// The network that the server is on.
+    pub fn network(&self) -> Network {
+        Network::new(self.host_address.address, self.host_address.prefix)
     }
 
     /// Where the server is and how to talk to it.

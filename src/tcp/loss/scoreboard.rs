@@ -302,6 +302,21 @@ impl Scoreboard {
         again
     }
 
+    /// Takes for lost what is in flight in runs of more than `len` octets: of segments, those
+    /// that are too large for the path.
+    pub(in crate::tcp) fn mark_larger_lost(&mut self, len: u32) {
+        let mut start = self.base;
+        for run in &mut self.runs {
+            let octets = run.end - start;
+            if run.fate == Fate::InFlight && octets > len {
+                run.fate = Fate::Lost;
+                self.in_flight -= octets;
+                self.lost += octets;
+            }
+            start = run.end;
+        }
+    }
+
     /// Takes the first `len` octets for lost, which is all that duplicate acknowledgments
     /// tell of a receiver without SACK (RFC 6582).
     pub(in crate::tcp) fn mark_first_lost(&mut self, len: u32) {

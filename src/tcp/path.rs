@@ -1,0 +1,409 @@
+//! What a connection knows of the path to its peer: what ICMP says of its segments, and
+//! how large they may be (RFC 1191, RFC 4821, RFC 5927).
+//!
+//! Anyone can send an ICMP error, so one is believed only as far as it costs nothing to
+//! believe it. It has to quote a segment that is in flight. That the path takes only
+//! smaller packets is believed at once as long as none larger was ever acknowledged: this
+//! is how a path's MTU is found, in one round trip. What contradicts experience, that
+//! a path which took larger packets takes them no more, or that the peer is not there though
+//! it has answered, is remembered; an acknowledgment of the quoted octet forgets it, and
+//! the retransmission timer, with which the connection itself says that nothing gets
+//! through, proves it.
+
+use super::config::Config;
+use super::congestion::Controller;
+use super::effects::{CloseReason, Effects, SegmentFate, SoftError};
+use super::state::State;
+use super::tcb::Tcb;
+use super::timers::Timer;
+use crate::time::Instant;
+use crate::wire::SeqNumber;
+
+/// What an ICMP error says of a segment of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathError {
+    /// It did not get to the peer.
+    Undelivered(SoftError),
+    /// It was too large and must not be fragmented.
+    TooBig {
+        /// The largest packet that goes further, in bytes; 0 from a router that does not
+        /// say (RFC 1191 section 4).
+        next_hop_mtu: u16,
+        /// The total length of the packet that did not get through, as quoted.
+        quoted_len: u16,
+    },
+}
+
+/// The largest packet that a path takes, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathEstimate {
+    /// In bytes, headers included.
+    pub mtu: u16,
+    /// When it is worth trying larger ones again (RFC 1191 section 6.3).
+    pub until: Instant,
+}
+
+/// What every IPv4 network takes (RFC 791 section 3.2), in bytes.
+const MIN_MTU: u16 = 68;
+/// IPv4 and TCP headers without options, in bytes.
+const HEADERS: u16 = 40;
+
+/// The path of one connection. All sizes are of packets, in bytes.
+#[derive(Debug)]
+pub(super) struct Path {
+    /// What ICMP or a black hole has taught; [`u16::MAX`] where nothing has.
+    mtu: u16,
+    /// What peer and link allow: the most text for a segment.
+    ceiling: u16,
+    /// The largest packet sent since the estimate changed (`maxsizesent` of RFC 5927
+    /// section 7.2).
+    largest_sent: u16,
+    /// The largest packet that arrived (`maxsizeacked`).
+    largest_acked: u16,
+    /// Where one ends that is larger than that, and its size.
+    sizing: Option<(SeqNumber, u16)>,
+    /// What was told and is not believed yet.
+    claim: Option<Claim>,
+    /// When larger packets are tried again.
+    raise_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    /// Of the segment that it is about.
+    seq: SeqNumber,
+    told: Told,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// The path takes packets of that many bytes.
+    Mtu(u16),
+    /// The peer is not there.
+    Unreachable,
+}
+
+impl Path {
+    pub(super) const fn new() -> Path {
+        Path {
+            mtu: u16::MAX,
+            ceiling: Tcb::DEFAULT_MSS,
+            largest_sent: MIN_MTU,
+            largest_acked: MIN_MTU,
+            sizing: None,
+            claim: None,
+            raise_at: Instant::FAR_FUTURE,
+        }
+    }
+
+    /// The most text for a segment.
+    fn mss(&self, config: &Config) -> u16 {
+        let mtu = self.mtu.max(config.min_path_mtu.max(MIN_MTU));
+        self.ceiling.min(mtu - HEADERS)
+    }
+
+    /// The largest packet that goes out.
+    fn packet_limit(&self) -> u16 {
+        self.mtu.min(self.ceiling.saturating_add(HEADERS))
+    }
+
+    /// Whether routers must not fragment (RFC 1191 section 3). Where a path takes less than
+    /// we are willing to send, they have to.
+    pub(super) fn forbids_fragments(&self, config: &Config) -> bool {
+        self.mtu >= config.min_path_mtu
+    }
+
+    fn set(&mut self, mtu: u16, raise_at: Instant) {
+        self.mtu = mtu;
+        self.raise_at = raise_at;
+        self.largest_sent = MIN_MTU;
+        self.sizing = None;
+        self.claim = None;
+    }
+}
+
+impl Tcb {
+    /// What other connections have found out about the path to the same peer: to be told
+    /// before any text is sent.
+    pub fn begin_path(&mut self, config: &Config, estimate: PathEstimate) {
+        self.path.set(estimate.mtu.max(MIN_MTU), estimate.until);
+        self.snd.mss = self.path.mss(config);
+    }
+
+    /// The most text for a segment by what peer and link allow, and by the path.
+    pub(super) fn limit_mss(&mut self, config: &Config, ceiling: u16) {
+        self.path.ceiling = ceiling;
+        self.snd.mss = self.path.mss(config);
+    }
+
+    /// An ICMP error came that quotes a segment of this connection with number `seq`
+    /// (MUST-54). Where it is not about anything in flight, or cannot be true, its fate is
+    /// [`SegmentFate::OutOfWindow`].
+    pub fn on_icmp(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        error: PathError,
+        seq: SeqNumber,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        // RFC 5927 section 4.1.
+        let in_flight = self.snd.una <= seq && seq < self.snd.nxt;
+        if self.state == State::Closed || !in_flight {
+            effects.fate = SegmentFate::OutOfWindow;
+            return effects;
+        }
+        match error {
+            PathError::Undelivered(error) => self.hear_of_loss(error, seq, &mut effects),
+            PathError::TooBig {
+                next_hop_mtu,
+                quoted_len,
+            } => {
+                let mtu = match next_hop_mtu {
+                    0 => plateau_below(quoted_len, self.path.packet_limit()),
+                    mtu => mtu,
+                };
+                self.hear_of_mtu(now, config, mtu, seq, &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// Hard errors end what has not been answered yet (SHLD-26). Once the peer has, they
+    /// are soft (RFC 5927 section 5.2) until the connection itself has reason to believe
+    /// them. Soft errors end nothing (MUST-56): they are told (SHLD-25).
+    fn hear_of_loss(&mut self, error: SoftError, seq: SeqNumber, effects: &mut Effects) {
+        let opens = match self.state {
+            State::SynSent => true,
+            State::SynReceived => !self.passive,
+            _ => false,
+        };
+        if is_hard(error) {
+            if opens {
+                self.finish(CloseReason::Unreachable, effects);
+                return;
+            }
+            let told = Told::Unreachable;
+            self.path.claim = Some(Claim { seq, told });
+        }
+        effects.soft_error = Some(error);
+    }
+
+    /// The two stages of RFC 5927 section 7.2.
+    fn hear_of_mtu(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        mtu: u16,
+        seq: SeqNumber,
+        effects: &mut Effects,
+    ) {
+        let opens = matches!(self.state, State::SynSent | State::SynReceived);
+        let path = &mut self.path;
+        // Never below the least nor up (RFC 1191 section 3), and nothing got stuck that was
+        // not sent. A handshake's segments fit everywhere.
+        let impossible =
+            mtu < MIN_MTU || mtu >= path.packet_limit() || mtu > path.largest_sent || opens;
+        if impossible {
+            effects.fate = SegmentFate::OutOfWindow;
+        } else if mtu < path.largest_acked {
+            let told = Told::Mtu(mtu);
+            path.claim = Some(Claim { seq, told });
+        } else {
+            let until = now + config.path_mtu_age();
+            let estimate = PathEstimate { mtu, until };
+            self.shrink(config, estimate);
+            effects.path = Some(estimate);
+        }
+    }
+
+    /// From now on packets are smaller, and what is in flight goes out again in such.
+    fn shrink(&mut self, config: &Config, estimate: PathEstimate) {
+        self.path.set(estimate.mtu, estimate.until);
+        let mss = self.path.mss(config);
+        if mss < self.snd.mss {
+            let old = core::mem::replace(&mut self.snd.mss, mss);
+            self.congestion.on_mss(old.into(), mss.into());
+            // Of what is in flight the larger segments are lost for sure, and go out again
+            // at once in smaller ones; it was no congestion (RFC 1191 section 6.4).
+            let text = u32::from(mss).saturating_sub(self.option_len());
+            self.flight.board.mark_larger_lost(text);
+            self.flight.at_once = true;
+            self.timers.stop(Timer::TailProbe);
+        }
+    }
+
+    /// The retransmission timer has expired: nothing gets through. If ICMP has said why, this is
+    /// the proof; if it has not and large segments keep getting lost, they may be too large for
+    /// a path that does not say so (RFC 4821 section 7.7).
+    pub(super) fn doubt_path(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
+        match self.path.claim.take().map(|claim| claim.told) {
+            Some(Told::Unreachable) => self.finish(CloseReason::Unreachable, effects),
+            Some(Told::Mtu(mtu)) => {
+                self.path.largest_acked = mtu;
+                let until = now + config.path_mtu_age();
+                let estimate = PathEstimate { mtu, until };
+                self.shrink(config, estimate);
+                effects.path = Some(estimate);
+            }
+            None => self.look_for_black_hole(now, config, effects),
+        }
+    }
+
+    fn look_for_black_hole(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
+        /// Text that gets through nearly everywhere (RFC 4821 section 7.2), and that which
+        /// everyone has to take (RFC 9293 section 3.7.1).
+        const BASES: [u16; 2] = [1024, Tcb::DEFAULT_MSS];
+
+        let timeouts = self.retries.saturating_add(1);
+        let is_time = config.black_hole_timeouts > 0
+            && timeouts.is_multiple_of(config.black_hole_timeouts)
+            && !matches!(self.state, State::SynSent | State::SynReceived);
+        let len = self.flight().min(self.snd.mss.into());
+        let smaller = BASES.into_iter().find(|base| u32::from(*base) < len);
+        let Some(base) = smaller.filter(|_| is_time) else {
+            return;
+        };
+        let mtu = base + HEADERS;
+        let until = now + config.path_mtu_age();
+        let estimate = PathEstimate { mtu, until };
+        // If larger ones did get through, the path may be down rather than narrow: nobody
+        // else learns of it, and this connection tries again.
+        let is_proven = self.path.largest_acked > mtu;
+        self.shrink(config, estimate);
+        if !is_proven {
+            effects.path = Some(estimate);
+            // Each try would stall the connection for as long as this one has.
+            self.path.raise_at = Instant::FAR_FUTURE;
+        }
+    }
+
+    /// Text went out: how large was the packet? Of what a device will cut into segments, the
+    /// first.
+    pub(super) fn note_size(&mut self, seq: SeqNumber, len: u32) {
+        let mss = u32::from(self.snd.mss);
+        let options = self.option_len();
+        // At most an MSS, of 16 bits.
+        let size = ((len + options).min(mss) as u16).saturating_add(HEADERS);
+        let path = &mut self.path;
+        path.largest_sent = path.largest_sent.max(size);
+        let largest = path.sizing.map_or(path.largest_acked, |(_, size)| size);
+        if size > largest {
+            path.sizing = Some((seq + len.min(mss), size));
+        }
+    }
+
+    /// Octets up to `ack` have arrived.
+    pub(super) fn trust_path(&mut self, now: Instant, config: &Config, ack: SeqNumber) {
+        let path = &mut self.path;
+        if let Some((end, size)) = path.sizing
+            && end <= ack
+        {
+            path.largest_acked = path.largest_acked.max(size);
+            path.sizing = None;
+        }
+        if path.claim.is_some_and(|claim| claim.seq < ack) {
+            path.claim = None;
+        }
+        if path.raise_at <= now {
+            path.set(u16::MAX, Instant::FAR_FUTURE);
+            self.snd.mss = path.mss(config);
+        }
+    }
+
+    /// The largest packet that the path is believed to take, in bytes.
+    pub(super) fn path_mtu(&self) -> u16 {
+        self.path.packet_limit()
+    }
+}
+
+/// What does not pass, by RFC 9293 section 3.9.2.2. Code 4 is the path's MTU, since all that we
+/// send has DF but what routers may fragment.
+const fn is_hard(error: SoftError) -> bool {
+    matches!(
+        error,
+        SoftError::ProtocolUnreachable | SoftError::PortUnreachable
+    )
+}
+
+/// The next MTU to try below a packet that was too large (RFC 1191 section 5), where the
+/// router does not say.
+fn plateau_below(quoted_len: u16, current: u16) -> u16 {
+    /// RFC 1191 section 7.1.
+    const PLATEAUS: [u16; 10] = [
+        32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, MIN_MTU,
+    ];
+
+    // Routers that descend from 4.2BSD quote a total length that is longer by the header.
+    let len = if quoted_len < current {
+        quoted_len
+    } else {
+        quoted_len.saturating_sub(20)
+    };
+    let below = PLATEAUS.into_iter().find(|plateau| *plateau < len);
+    below.unwrap_or(MIN_MTU)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::Opening;
+
+    fn opening() -> (Config, Tcb) {
+        let config = Config::default();
+        let opening = Opening {
+            iss: SeqNumber(u32::MAX),
+            mss: 1460,
+            timestamp_offset: 0,
+        };
+        let mut tcb = Tcb::connect(&config, opening);
+        assert!(tcb.poll_transmit(Instant::ZERO, &config).is_some());
+        (config, tcb)
+    }
+
+    #[test]
+    fn soft_errors_are_told_and_hard_ones_end_an_active_open() {
+        let iss = SeqNumber(u32::MAX);
+        let now = Instant::ZERO;
+        let errors = [
+            (SoftError::NetUnreachable, None),
+            (SoftError::Prohibited, None),
+            (SoftError::TimeExceeded, None),
+            (SoftError::PortUnreachable, Some(CloseReason::Unreachable)),
+            (
+                SoftError::ProtocolUnreachable,
+                Some(CloseReason::Unreachable),
+            ),
+        ];
+        for (error, closed) in errors {
+            let (config, mut tcb) = opening();
+            let stray = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss + 1);
+            assert_eq!(stray.fate, SegmentFate::OutOfWindow);
+            assert_eq!((stray.soft_error, stray.closed), (None, None));
+            let effects = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss);
+            let told = closed.is_none().then_some(error);
+            assert_eq!((effects.soft_error, effects.closed), (told, closed));
+            // Once more, when it may be over.
+            let again = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss);
+            assert_eq!(again.closed, None);
+        }
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Path>() <= 40, "{}", size_of::<Path>());
+    }
+
+    #[test]
+    fn plateaus_lie_below_what_did_not_get_through() {
+        assert_eq!(plateau_below(1500, 9000), 1492);
+        // The length may be that of 4.2BSD.
+        assert_eq!(plateau_below(1500, 1500), 1006);
+        assert_eq!(plateau_below(1006, 1500), 508);
+        assert_eq!(plateau_below(297, 1500), 296);
+        for len in [0, 68, 80, 296] {
+            assert_eq!(plateau_below(len, 296), MIN_MTU);
+        }
+        assert_eq!(plateau_below(u16::MAX, u16::MAX), 32_000);
+    }
+}
