@@ -730,7 +730,7 @@ fn an_active_open_reaches_a_peer() {
 
     // Refused.
     let id = s.stack.connect(s.now, remote).unwrap();
-    (s.iss, s.first_tick) = (None, None);
+    s.iss = None;
     s.us = s.stack.quad(id).unwrap().local();
     s.expect("S 0 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>");
     s.inject("R. 0 ack 1");

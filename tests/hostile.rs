@@ -255,7 +255,7 @@ fn a_simultaneous_open_ends_in_established() {
     let id = s.stack.connect(s.now, remote).unwrap();
     s.peer = remote;
     s.us = s.stack.quad(id).unwrap().local();
-    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>");
     s.inject("S 0 <mss 1000>");
     assert_eq!(s.state(), State::SynReceived);
     s.expect("S. 0 ack 1 <mss 1460>");
@@ -273,7 +273,7 @@ fn a_simultaneous_open_ends_in_established() {
     let id = s.stack.connect(s.now, remote).unwrap();
     s.iss = None;
     s.us = s.stack.quad(id).unwrap().local();
-    s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
+    s.expect("S 0 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>");
     s.inject("S 0 <mss 1000>");
     s.expect("S. 0 ack 1 <mss 1460>");
     s.inject("S. 0 ack 2 <mss 1000>");

@@ -275,13 +275,18 @@ fn text_that_comes_twice_is_reported_once() {
         s.expect(". 6 ack 3001 <nop,nop,sack 1:1001>");
         s.expect_nothing();
         s.read(id, 3000);
-        assert_eq!(info(&s, id).tally.duplicates_received, 4);
+        assert_eq!(info(&s, id).tally.duplicates_received, 5);
     }
-    // A peer that does not understand it is just told where we are.
+    // A peer that does not understand it is just told where we are, once a segment.
     let (mut s, _) = Script::established(65535);
     s.inject("P. 1:11 ack 1");
     s.inject("P. 1:11 ack 1");
     s.expect(". 1 ack 11");
+    for segment in [". 21:31 ack 1", ". 21:31 ack 1", ". 65530:65550 ack 1"] {
+        s.inject(segment);
+        s.expect(". 1 ack 11");
+        s.expect_nothing();
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Tcb {
         }
         let left = seq.max(self.rcv.nxt);
         let room = (self.rcv.edge - left) as usize;
-        if text.len() > room {
+        if room < text.len() && (room == 0 || left == self.rcv.nxt) {
             // The peer learns at once what was not taken; of a closed window it is the probe.
             self.ack_due = AckDue::Now;
         }
@@ -50,7 +50,8 @@ impl Tcb {
         // A segment's text is below 64 KiB.
         let right = left + text.len() as u32;
         if let Some(duplicate) = self.reassembly.overlap(left, right) {
-            self.note_duplicate(config, duplicate);
+            // Acknowledged at once in any case: it lies behind a gap or fills one.
+            self.note_duplicate(duplicate, duplicate == SackBlock { left, right });
         }
         self.keep_buffers(now, config);
         if left == self.rcv.nxt {
@@ -119,26 +120,25 @@ impl Tcb {
         self.rcv.quick_acks = self.rcv.quick_acks.saturating_sub(1);
     }
 
-    /// Of an acceptable segment, or of one that lies before the window: reports the text
-    /// below RCV.NXT, which came before.
+    /// Text of a segment below RCV.NXT came before: the peer learns that at once, for it may
+    /// have sent again what was not lost, or not have heard us.
     pub(super) fn receive_again(&mut self, config: &Config, segment: &TcpSegment<'_>) {
-        let left = segment.seq();
-        let right = left + segment.payload().len() as u32;
-        if left < self.rcv.nxt && !segment.payload().is_empty() {
-            let right = right.min(self.rcv.nxt);
-            self.note_duplicate(config, SackBlock { left, right });
-            if right == left + segment.payload().len() as u32 {
-                self.tally.duplicates_received = self.tally.duplicates_received.wrapping_add(1);
-            }
+        let (left, len) = (segment.seq(), segment.payload().len());
+        if len == 0 || segment.flags().syn() || self.rcv.nxt <= left {
+            return;
         }
-    }
-
-    /// Text came twice: the peer learns that at once (RFC 2883), for it may have sent again
-    /// what was not lost, or not have heard us.
-    fn note_duplicate(&mut self, config: &Config, duplicate: SackBlock) {
-        self.reassembly.note_duplicate(duplicate);
+        let end = left + len as u32;
+        let right = end.min(self.rcv.nxt);
+        self.note_duplicate(SackBlock { left, right }, right == end);
         self.rcv.quick_acks = config.quick_acks;
         self.ack_due = AckDue::Now;
+    }
+
+    /// To be reported (RFC 2883); `whole` where there was nothing new in the segment.
+    fn note_duplicate(&mut self, duplicate: SackBlock, whole: bool) {
+        self.reassembly.note_duplicate(duplicate);
+        let count = &mut self.tally.duplicates_received;
+        *count = count.wrapping_add(u32::from(whole));
     }
 
     pub(super) fn receive_fin(
