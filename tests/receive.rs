@@ -387,6 +387,22 @@ fn an_acknowledgment_waits_less_than_half_a_second_and_for_one_full_segment_at_m
     wait(|_| {}, 40);
     let long = |config: &mut Config| config.tcp.delayed_ack = core::time::Duration::from_secs(9);
     wait(long, 499);
+    // A peer that has more to say may wait for us to let it.
+    let (mut s, _) = Script::established(65535);
+    s.inject("P. 1:11 ack 1");
+    s.inject(". 11:511 ack 1");
+    s.pass(4);
+    s.expect_nothing();
+    s.pass(2);
+    s.expect(". 1 ack 511");
+    // However often it says so, the first one waits no longer.
+    for n in 0..20 {
+        s.inject(&format!(". {}:{} ack 1", 511 + n, 512 + n));
+        s.pass(1);
+        if n == 5 {
+            s.expect(". 1 ack 517");
+        }
+    }
     // What a device has put together from several counts as several.
     let (mut s, id) = Script::with(|config| config.mtu = 1500).establish(65535);
     s.inject(". 1:2001 ack 1");

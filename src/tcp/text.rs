@@ -6,7 +6,7 @@ use super::state::State;
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{SackBlock, SeqNumber, TcpSegment};
+use crate::wire::{SackBlock, SeqNumber, TcpFlags, TcpSegment};
 
 impl Tcb {
     pub(super) fn receive_text(
@@ -55,7 +55,7 @@ impl Tcb {
         }
         self.keep_buffers(now, config);
         if left == self.rcv.nxt {
-            self.take_in_order(now, config, text);
+            self.take_in_order(now, config, text, segment.flags().contains(TcpFlags::PSH));
             effects.readable = true;
             SegmentFate::Processed
         } else {
@@ -85,7 +85,7 @@ impl Tcb {
     }
 
     /// Text that starts at RCV.NXT.
-    fn take_in_order(&mut self, now: Instant, config: &Config, text: &[u8]) {
+    fn take_in_order(&mut self, now: Instant, config: &Config, text: &[u8], pushed: bool) {
         let len = text.len() as u32;
         let (left, right) = (self.rcv.nxt, self.rcv.nxt + len);
         self.receive_buffer
@@ -113,9 +113,10 @@ impl Tcb {
         let full = len > mss || self.rcv.unacknowledged >= 2 * u32::from(self.rcv.largest);
         if fills_gap || full || self.rcv.quick_acks > 0 {
             self.ack_due = AckDue::Now;
-        } else if self.ack_due == AckDue::No {
+        } else if self.ack_due != AckDue::Now {
             self.ack_due = AckDue::Later;
-            self.timers.set(Timer::DelayedAck, now + config.ack_delay());
+            let due = now + config.ack_delay(pushed);
+            self.timers.set_by(Timer::DelayedAck, due);
         }
         self.rcv.quick_acks = self.rcv.quick_acks.saturating_sub(1);
     }
