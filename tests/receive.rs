@@ -266,9 +266,14 @@ fn text_that_comes_twice_is_reported_once() {
         s.expect(". 6 ack 1101 <nop,nop,sack 901:1001 1501:2001 2501:3001>");
         s.inject(". 1401:1601 ack 6");
         s.expect(". 6 ack 1101 <nop,nop,sack 1501:1601 1401:2001 2501:3001>");
-        // Two parts: the first is reported; both are below the acknowledgment.
-        s.inject(". 1101:2601 ack 6");
-        s.expect(". 6 ack 3001 <nop,nop,sack 1401:2001>");
+        // Two parts: the first is reported.
+        s.inject(". 1001:1501 ack 6");
+        s.expect(". 6 ack 2001 <nop,nop,sack 1001:1101 2501:3001>");
+        s.inject(". 1901:2601 ack 6");
+        s.expect(". 6 ack 3001 <nop,nop,sack 1901:2001>");
+        // What is too old to be a duplicate is not said to be one.
+        s.inject(". -70000:-69000 ack 6");
+        s.expect(". 6 ack 3001");
         // Several before we answer: what follows on is one.
         s.inject(". 1:501 ack 6");
         s.inject(". 501:1001 ack 6");

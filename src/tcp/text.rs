@@ -49,7 +49,10 @@ impl Tcb {
         }
         // A segment's text is below 64 KiB.
         let right = left + text.len() as u32;
-        if let Some(duplicate) = self.reassembly.overlap(left, right) {
+        // Of several parts the first is reported (RFC 2883 section 4.2.2).
+        if old == 0
+            && let Some(duplicate) = self.reassembly.overlap(left, right)
+        {
             // Acknowledged at once in any case: it lies behind a gap or fills one.
             self.note_duplicate(duplicate, duplicate == SackBlock { left, right });
         }
@@ -128,9 +131,12 @@ impl Tcb {
         if len == 0 || segment.flags().syn() || self.rcv.nxt <= left {
             return;
         }
-        let end = left + len as u32;
-        let right = end.min(self.rcv.nxt);
-        self.note_duplicate(SackBlock { left, right }, right == end);
+        // Nothing older can be under way: so much is not to be had for a guess.
+        if self.rcv.nxt - left <= self.largest_window(config) {
+            let end = left + len as u32;
+            let right = end.min(self.rcv.nxt);
+            self.note_duplicate(SackBlock { left, right }, right == end);
+        }
         self.rcv.quick_acks = config.quick_acks;
         self.ack_due = AckDue::Now;
     }
