@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
 use common::script::{PEER, Script};
-use zerotcp::stack::{Config, ConnectionId, DropReason, SocketError};
+use zerotcp::stack::{Config, ConnectionId, DropReason, Listen, Meta, SocketError, Stack};
 use zerotcp::tcp::{self, State};
-use zerotcp::wire::SeqNumber;
+use zerotcp::time::Instant;
+use zerotcp::wire::{Ipv4PacketMut, SeqNumber, TcpFlags, TcpPacket};
 
 /// Sequence numbers from which a connection soon crosses 2^31 and 2^32, and plain ones.
 const STARTS: [u32; 4] = [1_000_000, 0x7fff_fff0, 0xffff_fff0, 0xffff_ffff];
@@ -263,22 +267,32 @@ fn text_that_comes_twice_is_reported_once() {
         s.expect(". 6 ack 1101 <nop,nop,sack 901:1001 1501:2001 2501:3001>");
         s.inject(". 1401:1601 ack 6");
         s.expect(". 6 ack 1101 <nop,nop,sack 1501:1601 1401:2001 2501:3001>");
-        // Two parts: the first is reported; both are below the acknowledgment.
-        s.inject(". 1101:2601 ack 6");
-        s.expect(". 6 ack 3001 <nop,nop,sack 1401:2001>");
+        // Two parts: the first is reported.
+        s.inject(". 1001:1501 ack 6");
+        s.expect(". 6 ack 2001 <nop,nop,sack 1001:1101 2501:3001>");
+        s.inject(". 1901:2601 ack 6");
+        s.expect(". 6 ack 3001 <nop,nop,sack 1901:2001>");
+        // What is too old to be a duplicate is not said to be one.
+        s.inject(". -70000:-69000 ack 6");
+        s.expect(". 6 ack 3001");
         // Several before we answer: what follows on is one.
         s.inject(". 1:501 ack 6");
         s.inject(". 501:1001 ack 6");
         s.expect(". 6 ack 3001 <nop,nop,sack 1:1001>");
         s.expect_nothing();
         s.read(id, 3000);
-        assert_eq!(info(&s, id).tally.duplicates_received, 4);
+        assert_eq!(info(&s, id).tally.duplicates_received, 5);
     }
-    // A peer that does not understand it is just told where we are.
+    // A peer that does not understand it is just told where we are, once a segment.
     let (mut s, _) = Script::established(65535);
     s.inject("P. 1:11 ack 1");
     s.inject("P. 1:11 ack 1");
     s.expect(". 1 ack 11");
+    for segment in [". 21:31 ack 1", ". 21:31 ack 1", ". 65530:65550 ack 1"] {
+        s.inject(segment);
+        s.expect(". 1 ack 11");
+        s.expect_nothing();
+    }
 }
 
 #[test]
@@ -377,8 +391,24 @@ fn an_acknowledgment_waits_less_than_half_a_second_and_for_one_full_segment_at_m
         s.expect(". 1 ack 11");
     };
     wait(|_| {}, 40);
-    let long = |config: &mut Config| config.tcp.delayed_ack = core::time::Duration::from_secs(9);
+    let long = |config: &mut Config| config.tcp.delayed_ack = Duration::from_secs(9);
     wait(long, 499);
+    // A peer that has more to say may wait for us to let it.
+    let (mut s, _) = Script::established(65535);
+    s.inject("P. 1:11 ack 1");
+    s.inject(". 11:511 ack 1");
+    s.pass(4);
+    s.expect_nothing();
+    s.pass(2);
+    s.expect(". 1 ack 511");
+    // However often it says so, the first one waits no longer.
+    for n in 0..20 {
+        s.inject(&format!(". {}:{} ack 1", 511 + n, 512 + n));
+        s.pass(1);
+        if n == 5 {
+            s.expect(". 1 ack 517");
+        }
+    }
     // What a device has put together from several counts as several.
     let (mut s, id) = Script::with(|config| config.mtu = 1500).establish(65535);
     s.inject(". 1:2001 ack 1");
@@ -405,7 +435,7 @@ fn what_was_once_in_the_window_stays_acceptable() {
     for start in STARTS {
         let mut s = Script::with(|config| {
             config.tcp.receive_buffer = 1 << 20;
-            config.tcp.delayed_ack = core::time::Duration::ZERO;
+            config.tcp.delayed_ack = Duration::ZERO;
         });
         s.irs = SeqNumber(start);
         s.inject("S 0 <mss 1000,nop,wscale 0>");
@@ -633,4 +663,73 @@ fn after_a_loss_the_peer_is_told_with_the_next_new_text_and_not_with_old() {
     s.inject(". 1 ack 10001");
     s.expect("W. 10001:11001 ack 1 ect0");
     assert_eq!(s.peer, PEER);
+}
+
+#[test]
+fn two_hosts_heed_the_marks_of_a_router_between_them() {
+    let [left, right] = [1, 2].map(|n| Ipv4Addr::new(10, 0, 0, n));
+    let mut hosts = [left, right].map(|address| {
+        let mut config = Config::seeded(address, 1);
+        config.tcp.ecn = tcp::Ecn::Offer;
+        Stack::new(config)
+    });
+    let listener = hosts[1].listen(Listen::port(7)).unwrap();
+    let mut now = Instant::from_millis(1000);
+    let client = hosts[0].connect(now, SocketAddrV4::new(right, 7)).unwrap();
+    let (mut server, mut sent, mut received) = (None, 0, 0);
+    let (mut capable, mut marks, mut echoes, mut told) = (0, 0, 0, 0);
+    let mut buffer = [0; 1500];
+    let data = vec![7; 2_000_000];
+    for _ in 0..5000 {
+        if sent < data.len() {
+            sent += hosts[0].send(client, &data[sent..]).unwrap_or(0);
+        }
+        // Five milliseconds one way; at most 40 packets in a row pass without a mark.
+        for (from, to) in [(0, 1), (1, 0)] {
+            let mut queue = 0;
+            while let Some(transmit) = hosts[from].poll_transmit(now, &mut buffer) {
+                let packet = &mut buffer[..transmit.len];
+                let parsed = TcpPacket::parse(packet).unwrap();
+                let (flags, ect0) = (parsed.tcp.flags(), parsed.ip.ecn() == 0b10);
+                let syn = flags.contains(TcpFlags::SYN);
+                echoes += u32::from(!syn && flags.contains(TcpFlags::ECE));
+                told += u32::from(!syn && flags.contains(TcpFlags::CWR));
+                queue += 1;
+                if ect0 {
+                    capable += 1;
+                    if queue > 40 {
+                        Ipv4PacketMut::parse(packet).unwrap().set_ecn(0b11);
+                        marks += 1;
+                    }
+                }
+                let deliver = now + Duration::from_millis(5);
+                hosts[to].receive(deliver, packet, Meta::default());
+            }
+            now += Duration::from_millis(5);
+        }
+        server = server.or_else(|| hosts[1].accept(listener));
+        if let Some(server) = server {
+            let [first, _] = hosts[1].recv_slices(server);
+            let count = first.len();
+            hosts[1].consume(server, count);
+            received += count;
+        }
+        for host in &mut hosts {
+            host.handle_timeout(now);
+        }
+        if received == data.len() {
+            break;
+        }
+    }
+    assert_eq!(received, data.len());
+    assert!(
+        capable > 1300 && marks > 0,
+        "{capable} capable, {marks} marks"
+    );
+    assert!(echoes > 0 && told > 0, "{echoes} echoes, {told} told");
+    // Nothing was lost, so nothing was sent again; the window stayed near what the router
+    // lets pass.
+    assert_eq!(hosts[0].counters().retransmissions, 0);
+    let cwnd = hosts[0].info(client).unwrap().cwnd;
+    assert!(cwnd < 100 * 1460, "{cwnd}");
 }

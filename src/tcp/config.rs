@@ -58,7 +58,8 @@ pub struct Config {
     /// probes. 60 s (RFC 6298 section 2.5).
     pub max_rto: Duration,
     /// How long an acknowledgment may wait for company. 40 ms; what is 500 ms or more is
-    /// taken as 499 ms (MUST-40).
+    /// taken as 499 ms (MUST-40). An eighth of it where the peer has more to say, as a segment
+    /// without PSH tells: it may hold that back until this one is acknowledged (Nagle).
     pub delayed_ack: Duration,
     /// How many segments are acknowledged one by one at the start of a connection and after
     /// a loss, so that a slow start is not slowed; as long as this end only listens: where it
@@ -172,9 +173,10 @@ impl Config {
         self.send_buffer.min(1 << 30)
     }
 
-    /// How long an acknowledgment may wait.
-    pub(super) fn ack_delay(&self) -> Duration {
-        self.delayed_ack.min(Duration::from_millis(499))
+    /// How long the acknowledgment of a segment, with PSH or without, may wait.
+    pub(super) fn ack_delay(&self, pushed: bool) -> Duration {
+        let delay = self.delayed_ack.min(Duration::from_millis(499));
+        if pushed { delay } else { delay / 8 }
     }
 
     /// The smallest shift by which a 16-bit field covers the receive buffer.

@@ -76,7 +76,8 @@ impl fmt::Display for SoftError {
     }
 }
 
-/// A reset to be sent: `<SEQ=seq>[<ACK=ack>]<CTL=RST[,ACK]>[<TSval=0,TSecr=echo>]`.
+/// A reset to be sent: `<SEQ=seq><ACK=ack><CTL=RST,ACK><TSval=0,TSecr=echo>`, without what is
+/// not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetReply {
     /// SEG.SEQ.
@@ -135,7 +136,7 @@ pub enum SegmentFate {
     AfterClose,
 }
 
-/// What a call to a [`Tcb`] brought about, beside what it will send.
+/// What a call to a [`Tcb`](super::Tcb) brought about, beside what it will send.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effects {
     /// What became of the segment, if there was one.

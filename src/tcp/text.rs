@@ -6,7 +6,7 @@ use super::state::State;
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{SackBlock, SeqNumber, TcpSegment};
+use crate::wire::{SackBlock, SeqNumber, TcpFlags, TcpSegment};
 
 impl Tcb {
     pub(super) fn receive_text(
@@ -39,7 +39,7 @@ impl Tcb {
         }
         let left = seq.max(self.rcv.nxt);
         let room = (self.rcv.edge - left) as usize;
-        if text.len() > room {
+        if room < text.len() && (room == 0 || left == self.rcv.nxt) {
             // The peer learns at once what was not taken; of a closed window it is the probe.
             self.ack_due = AckDue::Now;
         }
@@ -49,12 +49,16 @@ impl Tcb {
         }
         // A segment's text is below 64 KiB.
         let right = left + text.len() as u32;
-        if let Some(duplicate) = self.reassembly.overlap(left, right) {
-            self.note_duplicate(config, duplicate);
+        // Of several parts the first is reported (RFC 2883 section 4.2.2).
+        if old == 0
+            && let Some(duplicate) = self.reassembly.overlap(left, right)
+        {
+            // Acknowledged at once in any case: it lies behind a gap or fills one.
+            self.note_duplicate(duplicate, duplicate == SackBlock { left, right });
         }
         self.keep_buffers(now, config);
         if left == self.rcv.nxt {
-            self.take_in_order(now, config, text);
+            self.take_in_order(now, config, text, segment.flags().contains(TcpFlags::PSH));
             effects.readable = true;
             SegmentFate::Processed
         } else {
@@ -84,7 +88,7 @@ impl Tcb {
     }
 
     /// Text that starts at RCV.NXT.
-    fn take_in_order(&mut self, now: Instant, config: &Config, text: &[u8]) {
+    fn take_in_order(&mut self, now: Instant, config: &Config, text: &[u8], pushed: bool) {
         let len = text.len() as u32;
         let (left, right) = (self.rcv.nxt, self.rcv.nxt + len);
         self.receive_buffer
@@ -112,33 +116,36 @@ impl Tcb {
         let full = len > mss || self.rcv.unacknowledged >= 2 * u32::from(self.rcv.largest);
         if fills_gap || full || self.rcv.quick_acks > 0 {
             self.ack_due = AckDue::Now;
-        } else if self.ack_due == AckDue::No {
+        } else if self.ack_due != AckDue::Now {
             self.ack_due = AckDue::Later;
-            self.timers.set(Timer::DelayedAck, now + config.ack_delay());
+            let due = now + config.ack_delay(pushed);
+            self.timers.set_by(Timer::DelayedAck, due);
         }
         self.rcv.quick_acks = self.rcv.quick_acks.saturating_sub(1);
     }
 
-    /// Of an acceptable segment, or of one that lies before the window: reports the text
-    /// below RCV.NXT, which came before.
+    /// Text of a segment below RCV.NXT came before: the peer learns that at once, for it may
+    /// have sent again what was not lost, or not have heard us.
     pub(super) fn receive_again(&mut self, config: &Config, segment: &TcpSegment<'_>) {
-        let left = segment.seq();
-        let right = left + segment.payload().len() as u32;
-        if left < self.rcv.nxt && !segment.payload().is_empty() {
-            let right = right.min(self.rcv.nxt);
-            self.note_duplicate(config, SackBlock { left, right });
-            if right == left + segment.payload().len() as u32 {
-                self.tally.duplicates_received = self.tally.duplicates_received.wrapping_add(1);
-            }
+        let (left, len) = (segment.seq(), segment.payload().len());
+        if len == 0 || segment.flags().syn() || self.rcv.nxt <= left {
+            return;
         }
-    }
-
-    /// Text came twice: the peer learns that at once (RFC 2883), for it may have sent again
-    /// what was not lost, or not have heard us.
-    fn note_duplicate(&mut self, config: &Config, duplicate: SackBlock) {
-        self.reassembly.note_duplicate(duplicate);
+        // Nothing older can be under way: so much is not to be had for a guess.
+        if self.rcv.nxt - left <= self.largest_window(config) {
+            let end = left + len as u32;
+            let right = end.min(self.rcv.nxt);
+            self.note_duplicate(SackBlock { left, right }, right == end);
+        }
         self.rcv.quick_acks = config.quick_acks;
         self.ack_due = AckDue::Now;
+    }
+
+    /// To be reported (RFC 2883); `whole` where there was nothing new in the segment.
+    fn note_duplicate(&mut self, duplicate: SackBlock, whole: bool) {
+        self.reassembly.note_duplicate(duplicate);
+        let count = &mut self.tally.duplicates_received;
+        *count = count.wrapping_add(u32::from(whole));
     }
 
     pub(super) fn receive_fin(

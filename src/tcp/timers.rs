@@ -56,6 +56,12 @@ impl TimerTable {
         self.due[timer as usize] = due;
     }
 
+    /// Due then, or earlier where it is due earlier.
+    pub(super) fn set_by(&mut self, timer: Timer, due: Instant) {
+        let slot = &mut self.due[timer as usize];
+        *slot = due.min(*slot);
+    }
+
     pub(super) fn stop(&mut self, timer: Timer) {
         self.due[timer as usize] = Instant::FAR_FUTURE;
     }

@@ -105,3 +105,36 @@ impl SegmentTemplate {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::wire::SeqNumber;
+
+    #[test]
+    fn a_template_with_other_ecn_bits_is_as_one_made_with_them() {
+        let src = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 2), 7);
+        let fields = SegmentFields {
+            seq: SeqNumber(0xffff_fff0),
+            window: 1,
+            ..SegmentFields::default()
+        };
+        let write = |template: SegmentTemplate| {
+            let mut buffer = [0; 45];
+            let payload = [&b"hello"[..], &[]];
+            let len = template.write(&mut buffer, &fields, &[], payload);
+            assert_eq!(len, Ok(45));
+            buffer
+        };
+        for dscp in 0..64 {
+            for (old, new) in (0..4).flat_map(|old| (0..4).map(move |new| (old, new))) {
+                let with =
+                    |ecn| SegmentTemplate::with_ip(src, src, |ip| ip.ttl(dscp).dscp(dscp).ecn(ecn));
+                assert_eq!(write(with(old).ecn(new)), write(with(new)));
+                assert_eq!(write(with(old).ecn(new).ecn(old)), write(with(old)));
+            }
+        }
+    }
+}

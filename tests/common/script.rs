@@ -377,6 +377,10 @@ impl Script {
         assert!(packet.ip.dont_fragment() && packet.ip.ttl() == self.stack.config().ttl);
         let (tcp, flags) = (packet.tcp, packet.tcp.flags());
         if flags.syn() {
+            if self.iss.is_none() {
+                // Another connection, another clock.
+                self.first_tick = None;
+            }
             assert!(self.iss.is_none_or(|iss| iss == tcp.seq()), "one ISS");
             self.iss = Some(tcp.seq());
             let stamp = tcp.option_summary().unwrap().timestamps;
