@@ -124,7 +124,7 @@ pub enum SegmentFate {
     AfterClose,
 }
 
-/// What a call to a [`Tcb`] brought about, beside what it will send.
+/// What a call to a [`Tcb`](super::Tcb) brought about, beside what it will send.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effects {
     /// What became of the segment, if there was one.
