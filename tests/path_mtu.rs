@@ -314,6 +314,19 @@ fn a_black_hole_is_left_by_smaller_segments() {
 }
 
 #[test]
+fn who_is_gone_makes_no_path_narrow() {
+    let (mut s, id) = open(|_| {});
+    s.send(id, 20_000);
+    let mut path = Path::new(0, Router::Silent);
+    path.run_for(&mut s, 30_000);
+    assert_eq!(s.stack.info(id).unwrap().send_mss, 536);
+    // Smaller ones do not arrive either, so nobody else learns of it.
+    s.peer.set_port(50_000);
+    let (s, id) = open_on(s);
+    assert_eq!(mtu(&s, id), 1500);
+}
+
+#[test]
 fn an_outage_is_no_black_hole_for_long() {
     let (mut s, id) = open(|_| {});
     let mut path = Path::new(1500, Router::Silent);

@@ -118,7 +118,7 @@ impl Tcb {
         self.retries = 0;
         self.probes = 0;
         self.probe = false;
-        self.trust_path(now, config, ack);
+        self.trust_path(now, config, ack, effects);
         if self.send_buffer.len() == 0 {
             self.timers.stop(Timer::Persist);
         }

@@ -66,6 +66,8 @@ pub(super) struct Path {
     claim: Option<Claim>,
     /// When larger packets are tried again.
     raise_at: Instant,
+    /// Packets became smaller on suspicion, and whether these get through is not known yet.
+    suspects: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,7 @@ impl Path {
             sizing: None,
             claim: None,
             raise_at: Instant::FAR_FUTURE,
+            suspects: false,
         }
     }
 
@@ -119,6 +122,7 @@ impl Path {
         self.largest_sent = MIN_MTU;
         self.sizing = None;
         self.claim = None;
+        self.suspects = false;
     }
 }
 
@@ -246,11 +250,11 @@ impl Tcb {
                 self.shrink(config, estimate);
                 effects.path = Some(estimate);
             }
-            None => self.look_for_black_hole(now, config, effects),
+            None => self.look_for_black_hole(now, config),
         }
     }
 
-    fn look_for_black_hole(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
+    fn look_for_black_hole(&mut self, now: Instant, config: &Config) {
         /// Text that gets through nearly everywhere (RFC 4821 section 7.2), and that which
         /// everyone has to take (RFC 9293 section 3.7.1).
         const BASES: [u16; 2] = [1024, Tcb::DEFAULT_MSS];
@@ -265,17 +269,15 @@ impl Tcb {
             return;
         };
         let mtu = base + HEADERS;
-        let until = now + config.path_mtu_age();
-        let estimate = PathEstimate { mtu, until };
-        // If larger ones did get through, the path may be down rather than narrow: nobody
-        // else learns of it, and this connection tries again.
-        let is_proven = self.path.largest_acked > mtu;
-        self.shrink(config, estimate);
-        if !is_proven {
-            effects.path = Some(estimate);
-            // Each try would stall the connection for as long as this one has.
-            self.path.raise_at = Instant::FAR_FUTURE;
-        }
+        // If larger ones did get through, the path may be down rather than narrow, and they are
+        // tried again. If not, each try would stall the connection for as long as this one has.
+        let suspects = self.path.largest_acked <= mtu;
+        let until = match suspects {
+            true => Instant::FAR_FUTURE,
+            false => now + config.path_mtu_age(),
+        };
+        self.shrink(config, PathEstimate { mtu, until });
+        self.path.suspects = suspects;
     }
 
     /// Text went out: how large was the packet? Of what a device will cut into segments, the
@@ -294,8 +296,19 @@ impl Tcb {
     }
 
     /// Octets up to `ack` have arrived.
-    pub(super) fn trust_path(&mut self, now: Instant, config: &Config, ack: SeqNumber) {
+    pub(super) fn trust_path(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        ack: SeqNumber,
+        effects: &mut Effects,
+    ) {
         let path = &mut self.path;
+        if core::mem::take(&mut path.suspects) {
+            // It was the size: other connections may know.
+            let (mtu, until) = (path.mtu, now + config.path_mtu_age());
+            effects.path = Some(PathEstimate { mtu, until });
+        }
         if let Some((end, size)) = path.sizing
             && end <= ack
         {

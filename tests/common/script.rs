@@ -379,7 +379,7 @@ impl Script {
         if flags.syn() {
             if self.iss.is_none() {
                 // Another connection, another clock.
-                self.first_tick = None;
+                self.first_ts = None;
             }
             assert!(self.iss.is_none_or(|iss| iss == tcp.seq()), "one ISS");
             self.iss = Some(tcp.seq());
