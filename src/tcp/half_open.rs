@@ -148,7 +148,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
-    use crate::wire::SeqNumber;
+    use crate::wire::{OptionSummary, SeqNumber};
 
     fn half_open() -> HalfOpen {
         let opening = Opening {
@@ -215,9 +215,12 @@ mod tests {
         let window = |retries| {
             let half_open = HalfOpen {
                 retries,
+                answer: Answer::Sent,
                 ..half_open()
             };
-            half_open.thaw(&config).info(&config).cwnd
+            let mut tcb = half_open.thaw(&config);
+            tcb.acknowledge_syn(Instant::ZERO, &config, &OptionSummary::default());
+            tcb.info(&config).cwnd
         };
         assert_eq!(window(0), 10_000);
         assert_eq!(window(1), 10_000);

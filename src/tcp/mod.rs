@@ -5,35 +5,54 @@
 //! sent is handed out as numbers and slices, from which [`stack`](crate::stack)
 //! writes a packet.
 //!
-//! | file | what it holds |
-//! | --- | --- |
-//! | `state` | the eleven states and the table of their transitions |
-//! | `tcb` | [`Tcb`]: the sequence spaces and what else a connection is |
-//! | `calls` | what the user says: send, recv, shutdown, close, abort |
-//! | `handshake` | how a connection opens: SYNs and what they agree on |
-//! | `half_open` | what waits for the end of its handshake, without a TCB |
-//! | `input` | what an arriving segment does: RFC 9293 section 3.10.7, in its order |
-//! | `ack` | what its ACK field does |
-//! | `text` | what its text and FIN do |
-//! | `urgent` | the urgent pointer, both ways: RFC 6093 |
-//! | `output` | what is to be sent next |
-//! | `window` | which window is offered |
-//! | `timestamps` | the clock that segments carry, and PAWS: RFC 7323 |
-//! | `ecn` | marks of congestion, both ways: RFC 3168 |
-//! | `timeout` | what falls due |
-//! | `liveness` | how long a peer is waited for: R1, R2, user timeout, keepalive |
-//! | `time_wait` | who may end TIME-WAIT early, RFC 6191 |
-//! | `path` | what is known of the path: its MTU, and what ICMP says |
-//! | `effects` | what a call brings about |
-//! | `buffer` | the ring in which octets wait to be sent, acknowledged or read |
-//! | `reassembly` | which octets have arrived ahead of their turn |
-//! | `rtt` | round-trip time and retransmission timeout, RFC 6298 |
-//! | [`congestion`] | how much may be in flight: NewReno, CUBIC, pacing |
-//! | `loss` | what of it is lost, and recovery: SACK, RACK-TLP, PRR |
-//! | `timers` | the timers of one connection |
-//! | `config` | everything with a number in it |
-//! | `settings` | what the user may set on one connection |
-//! | `info` | how a connection is doing |
+//! # The life of a connection
+//!
+//! It is in one of eleven [`State`]s, whose documentation draws how they follow each other.
+//! `state` holds the transitions as a table and `tcb` the [`Tcb`], with the names of
+//! RFC 9293 section 3.3.1: `snd.una`, `rcv.nxt`. What the user says is in `calls`: send, recv,
+//! shutdown, close, abort; what he may set on one connection in [`Settings`], and the numbers by
+//! which all are run in [`Config`]. A call says in [`Effects`] what it has brought about.
+//!
+//! # How it opens
+//!
+//! `handshake` has both SYNs and what they agree on: segment size, window scale, SACK,
+//! timestamps, ECN. A passive open costs no TCB until its handshake is done: [`HalfOpen`]
+//! remembers 64 bytes, of which a TCB is made for each segment that arrives meanwhile, so
+//! that the rules for SYN-RECEIVED stand in one place. `time_wait` says which SYN may end
+//! TIME-WAIT early (RFC 6191), and how a reset cannot (RFC 1337).
+//!
+//! # What an arriving segment does
+//!
+//! `input` goes through the steps of RFC 9293 section 3.10.7 in their order, with the defences
+//! of RFC 5961. Before them `timestamps` drops old duplicates (PAWS, RFC 7323); `ack` does
+//! what the ACK field says, `urgent` the urgent pointer (RFC 6093), `text` the text and the
+//! FIN. Text goes to its place in `buffer`, a ring, even if it comes ahead of its turn, which
+//! `reassembly` remembers and reports (SACK and D-SACK, RFC 2018 and 2883). `ecn` echoes marks
+//! of congestion and heeds those that the peer echoes (RFC 3168).
+//!
+//! # What is sent
+//!
+//! `output` chooses the next segment: a probe, what is lost, what is new, or a bare
+//! acknowledgment; Nagle's algorithm and silly-window avoidance are there. `window` says which
+//! window is offered, and never takes one back. How much may be in flight is for
+//! [`congestion`] to say: CUBIC or NewReno, with HyStart++ and pacing, or a
+//! [`Controller`](congestion::Controller) of one's own. `path` knows how large a segment may be
+//! and what ICMP may be believed of it (RFC 1191, 4821, 5927).
+//!
+//! # What is lost
+//!
+//! `loss` keeps the fate and sending time of every octet in flight on a scoreboard (RFC 6675).
+//! RACK finds losses by time (RFC 8985), duplicate acknowledgments where the peer has no SACK
+//! (RFC 6582); PRR spreads what is sent in recovery (RFC 6937), a probe finds a lost tail (TLP),
+//! and what turns out to be a mistake is undone (RFC 3522, RFC 5682, D-SACK). `rtt` measures
+//! round trips and says when the retransmission timer is due (RFC 6298).
+//!
+//! # Time
+//!
+//! `timers` holds when each timer is due, `timeout` does what it is due for. `liveness` says how
+//! long a peer is waited for: R1 and R2, user timeout, keepalive, connections without user.
+//!
+//! How a connection is doing is told by [`Info`], in the manner of Linux's `TCP_INFO`.
 
 mod ack;
 mod buffer;

@@ -2,25 +2,33 @@ use core::fmt;
 
 /// The states of a connection (RFC 9293 section 3.3.2).
 ///
+/// After RFC 9293 figure 5; a reset, an abort and a timeout lead from each of them to CLOSED
+/// besides.
+///
 /// ```text
-///            passive open              active open
-///                 |                         |
-///              LISTEN --- send SYN ---> SYN-SENT
-///                 |                      |     |
-///              rcv SYN               rcv SYN   | rcv SYN,ACK
-///                 v                      v     |
-///            SYN-RECEIVED <--------------+     |
-///                 | rcv ACK of SYN             |
-///                 +------> ESTABLISHED <-------+
-///                  close |             | rcv FIN
-///                        v             v
-///                   FIN-WAIT-1     CLOSE-WAIT
-///          rcv ACK |     | rcv FIN     | close
-///                  v     v             v
-///           FIN-WAIT-2  CLOSING     LAST-ACK
-///            rcv FIN |   | rcv ACK     | rcv ACK
-///                    v   v             v
-///                  TIME-WAIT ------> CLOSED
+///                              CLOSED
+///             passive open    /      \    active open
+///                            v        v   snd SYN
+///                        LISTEN ---> SYN-SENT ----------.
+///                            |  send      |              |
+///                  rcv SYN   |  snd SYN   | rcv SYN      | rcv SYN,ACK
+///              snd SYN,ACK   v            v snd SYN,ACK  | snd ACK
+///                           SYN-RECEIVED <'              |
+///                             |       | rcv ACK of SYN   |
+///                      close  |       v                  |
+///                    snd FIN  |   ESTABLISHED <----------'
+///                             |    |        |
+///                      close  |    |        | rcv FIN
+///                    snd FIN  v    v        v snd ACK
+///                        FIN-WAIT-1      CLOSE-WAIT
+///                    rcv ACK |   | rcv FIN  | close
+///                     of FIN v   v snd ACK  v snd FIN
+///                    FIN-WAIT-2  CLOSING   LAST-ACK
+///              rcv FIN |     rcv | ACK  rcv | ACK
+///              snd ACK v  of FIN v   of FIN v
+///                    TIME-WAIT ---------> CLOSED
+///                      |         2 MSL
+///                      '---> SYN-RECEIVED, by a fresh SYN (RFC 6191)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
