@@ -360,6 +360,18 @@ impl Script {
         end - self.iss.expect("a SYN has gone out")
     }
 
+    /// The TSval of the last segment that went out, relative to the first one.
+    pub fn stamp(&self) -> Option<u32> {
+        let tcp = TcpPacket::parse(&self.last)
+            .expect("what we send is sound")
+            .tcp;
+        let options = tcp.option_summary().expect("what we send is sound");
+        let first = self.first_ts?;
+        options
+            .timestamps
+            .map(|(value, _)| value.wrapping_sub(first))
+    }
+
     /// All packets that are to go out now, thrown away; how many.
     pub fn drain(&mut self) -> usize {
         std::iter::from_fn(|| self.next_packet()).count()

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use zerotcp::stack::ConnectionId;
+
 use crate::common::script::Script;
 use crate::{Start, tests};
-use zerotcp::stack::ConnectionId;
 
 tests! {
     "MUST-40 SHLD-18" => a_lone_segment_is_acknowledged_within_half_a_second,

@@ -7,7 +7,9 @@ use zerotcp::stack::{ConnectionId, Listen, Quad};
 use zerotcp::tcp::State;
 use zerotcp::wire::{Icmpv4Type, Ipv4Packet, TcpPacket};
 
-use crate::common::packets::{self, fragment, raw_fragment, seal, seal_ip, set_u16};
+use crate::common::packets::{
+    self, fragment, raw_fragment, seal, seal_ip, set_u16, with_ip_options,
+};
 use crate::common::script::{PEER, ROUTER, Script, Talk, US, octets};
 use crate::states::Reached;
 use crate::{Start, tests};
@@ -278,19 +280,6 @@ fn a_header_length_below_five(start: Start) {
     }
 }
 
-/// A packet with these bytes as IP options.
-fn with_ip_options(r: &Reached, options: &[u8]) -> Vec<u8> {
-    let mut packet = segment(r, "");
-    let mut options = options.to_vec();
-    options.resize(options.len().next_multiple_of(4), 0);
-    packet.splice(20..20, options.iter().copied());
-    packet[0] = 0x45 + (options.len() / 4) as u8;
-    let total = packet.len() as u16;
-    set_u16(&mut packet, 2, total);
-    seal(&mut packet);
-    packet
-}
-
 /// They are ignored (MUST-50), and so the segment is taken.
 fn ip_options_that_make_no_sense(start: Start) {
     for options in [
@@ -303,7 +292,11 @@ fn ip_options_that_make_no_sense(start: Start) {
         &[0xff, 0xff, 0xff, 0xff],
         &[1, 1, 1, 0x88],
     ] {
-        throw(start, |r| vec![with_ip_options(r, options)], taken);
+        throw(
+            start,
+            |r| vec![with_ip_options(&segment(r, ""), options)],
+            taken,
+        );
     }
 }
 
@@ -316,7 +309,11 @@ fn source_routes_lead_no_answer_astray(start: Start) {
             let one = [kind, 7, pointer, hops[0], hops[1], hops[2], hops[3]];
             let two = [one, one].concat();
             for options in [&one[..], &two] {
-                throw(start, |r| vec![with_ip_options(r, options)], taken);
+                throw(
+                    start,
+                    |r| vec![with_ip_options(&segment(r, ""), options)],
+                    taken,
+                );
             }
         }
     }

@@ -21,14 +21,20 @@ mod suite;
 
 mod ack;
 mod attacks;
+mod checksum;
 mod closing;
 mod handshake;
 mod header;
+mod icmp;
+mod ip;
 mod isn;
+mod keepalive;
 mod mss;
 mod open;
 mod order;
 mod rfc5961;
+mod rfc6298;
+mod rfc7323;
 mod sending;
 mod timers;
 mod window;
@@ -56,9 +62,15 @@ fn suite() -> Vec<Test> {
         timers::tests(),
         window::tests(),
         ack::tests(),
+        keepalive::tests(),
         open::tests(),
+        ip::tests(),
+        icmp::tests(),
         order::tests(),
         rfc5961::tests(),
+        rfc7323::tests(),
+        rfc6298::tests(),
+        checksum::tests(),
         attacks::tests(),
     ]
     .into_iter()
