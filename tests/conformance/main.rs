@@ -23,6 +23,8 @@ mod ack;
 mod attacks;
 mod checksum;
 mod closing;
+mod cubic;
+mod ecn;
 mod handshake;
 mod header;
 mod icmp;
@@ -32,9 +34,13 @@ mod keepalive;
 mod mss;
 mod open;
 mod order;
+mod prr;
+mod rack;
+mod rfc5681;
 mod rfc5961;
 mod rfc6298;
 mod rfc7323;
+mod sack;
 mod sending;
 mod timers;
 mod window;
@@ -70,6 +76,12 @@ fn suite() -> Vec<Test> {
         rfc5961::tests(),
         rfc7323::tests(),
         rfc6298::tests(),
+        rfc5681::tests(),
+        sack::tests(),
+        rack::tests(),
+        prr::tests(),
+        cubic::tests(),
+        ecn::tests(),
         checksum::tests(),
         attacks::tests(),
     ]
