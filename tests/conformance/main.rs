@@ -34,14 +34,17 @@ mod keepalive;
 mod mss;
 mod open;
 mod order;
+mod pmtud;
 mod prr;
 mod rack;
+mod reassembly;
 mod rfc5681;
 mod rfc5961;
 mod rfc6298;
 mod rfc7323;
 mod sack;
 mod sending;
+mod syn_flood;
 mod timers;
 mod window;
 
@@ -82,6 +85,9 @@ fn suite() -> Vec<Test> {
         prr::tests(),
         cubic::tests(),
         ecn::tests(),
+        syn_flood::tests(),
+        reassembly::tests(),
+        pmtud::tests(),
         checksum::tests(),
         attacks::tests(),
     ]
