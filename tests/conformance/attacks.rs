@@ -30,14 +30,17 @@ tests! {
     "attack-11" => urgent_pointers_to_and_fro,
     "attack-12" => options_at_random,
     "attack-13" => sack_blocks_of_nothing,
+    "attack-14" => sack_blocks_that_cut_to_pieces,
     "attack-15" => tiny_segments_out_of_order,
     "attack-16" => fragments_that_never_fit,
     "attack-17" => fragments_that_overlap,
     "attack-18" => fragments_past_the_end,
     "attack-19" => from_ourselves_and_from_nobody,
     "attack-20" => a_flood_of_syns,
+    "attack-21" => a_window_of_zero_for_ever,
     "attack-22" => blind_segments_within_the_window,
     "attack-24" => forged_icmp,
+    "attack-wrap" => numbers_that_go_round,
     "attack-garbage" => garbage_with_right_checksums,
     "attack-flags" => every_set_of_flags,
     "attack-fin" => a_fin_out_of_nowhere,
@@ -419,6 +422,41 @@ fn sack_blocks_of_nothing(start: Start) {
     }
 }
 
+/// A small MSS, every second segment reported, one block at a time, forwards and backwards: what
+/// goes out stays in proportion to what comes in, and all arrives in the end.
+fn sack_blocks_that_cut_to_pieces(start: Start) {
+    let (mut s, id) = start.script().open("S <mss 48,nop,nop,sackOK>", 10);
+    s.send(id, 20_000);
+    let (mut sent, mut got) = (0, 0);
+    for round in 0..40 {
+        sent += s.drain();
+        for n in 0..50 {
+            let n = if round % 2 == 0 { n } else { 49 - n };
+            let left = 49 + 96 * n;
+            s.inject(&format!(". 1 ack 1 <nop,nop,sack {left}:{}>", left + 48));
+            got += 1;
+            sent += s.drain();
+        }
+        s.pass(1);
+    }
+    assert!(sent <= got + 500, "{sent} for {got}");
+    let mut acked = 1;
+    for _ in 0..10_000 {
+        while s.next().is_some() {
+            let end = s.last_end();
+            if end - acked <= 48 {
+                acked = end;
+            }
+        }
+        if acked == 20_001 {
+            break;
+        }
+        s.inject(&format!(". 1 ack {acked}"));
+        s.pass(20);
+    }
+    assert_eq!(acked, 20_001);
+}
+
 /// Each of them would be a run of its own.
 fn tiny_segments_out_of_order(start: Start) {
     let flood = |r: &Reached| {
@@ -547,6 +585,35 @@ fn a_flood_of_syns(start: Start) {
     }
 }
 
+/// With a user it is the user's affair (MUST-37). Without one, nobody else would end it.
+fn a_window_of_zero_for_ever(start: Start) {
+    let shut = |r: &Reached| match r.s.state() {
+        State::Closed => vec![],
+        _ => vec![r.s.segment(&format!(". {} ack {} win 0", r.next, r.una.max(1)))],
+    };
+    throw(start, shut, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+    let (mut bystander, s) = Bystander::new(start);
+    let mut r = Reached::on(s, State::Established);
+    let id = r.id.unwrap();
+    r.s.send(id, 5000);
+    r.s.drain();
+    r.s.inject(". 1 ack 5001 win 0");
+    r.s.send(id, 5000);
+    r.s.stack.close(id);
+    for _ in 0..2 * 3600 {
+        r.s.pass(1000);
+        if answers(&mut r) > 0 && r.s.state() != State::Closed {
+            r.s.inject(". 1 ack 5001 win 0");
+        }
+    }
+    assert_eq!(r.s.state(), State::Closed);
+    assert_eq!(r.s.stack.connection_count(), 1);
+    bystander.check(&mut r);
+}
+
 /// A blind attacker hits the window and neither its edge nor our numbers.
 fn blind_segments_within_the_window(start: Start) {
     let blind = |r: &Reached| {
@@ -623,6 +690,30 @@ fn forged_icmp(start: Start) {
         packets
     };
     throw(start, forged, same);
+}
+
+/// From each start both sides cross 2^31 or 2^32 within 256 octets, in order, out of order, and
+/// with what was received before.
+fn numbers_that_go_round(start: Start) {
+    let (mut s, id) = start.established(65535);
+    for n in 0..40 {
+        let seq = 1 + 20 * n;
+        s.inject(&format!(". {}:{} ack 1", seq + 10, seq + 20));
+        s.inject(&format!(". {}:{} ack 1", seq - 5, seq + 12));
+        s.read(id, 20);
+        s.drain();
+    }
+    for n in 0..40 {
+        let (first, end) = (1 + 20 * n, 21 + 20 * n);
+        s.send(id, 20);
+        s.expect_all(&[&format!("P. {first}:{end} ack 801")]);
+        s.inject(&format!(". 801 ack {end}"));
+    }
+    s.stack.close(id);
+    s.expect("F. 801 ack 801");
+    s.inject("F. 801 ack 802");
+    s.expect(". 802 ack 802");
+    assert_eq!(s.state(), State::TimeWait);
 }
 
 fn garbage_with_right_checksums(start: Start) {
