@@ -190,10 +190,10 @@ fn a_wrong_header_checksum_is_dropped() {
     s.expect("S. 0 ack 1 <mss 1460>");
 }
 
-/// A datagram of a protocol that nobody has here.
+/// A datagram of a protocol that nobody has here: SCTP.
 fn datagram(source: Ipv4Addr, destination: Ipv4Addr, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![0; 20 + body.len()];
-    Ipv4Builder::new(source, destination, IpProtocol::UDP)
+    Ipv4Builder::new(source, destination, IpProtocol(132))
         .write(&mut packet, body)
         .unwrap();
     packet

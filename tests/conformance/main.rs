@@ -13,6 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod receiver;
 mod report;
 mod requirements;
 mod start;

@@ -16,7 +16,8 @@ tests! {
     "791-2" => nothing_ends_past_65535,
     "791-2" => pieces_that_disagree_about_the_end_are_dropped,
     "791-3" => overlapping_pieces_are_dropped_with_their_datagram,
-    "791-3" => a_first_piece_has_the_whole_tcp_header,
+    "791-3" => no_piece_overwrites_the_tcp_header,
+    "791-3" => a_first_piece_has_the_flags_of_tcp,
     "791-4" => one_source_cannot_have_all_the_room,
     "1122-10" => large_datagrams_are_put_together,
     "1122-10" => what_stays_incomplete_is_given_up_and_told,
@@ -142,22 +143,32 @@ fn overlapping_pieces_are_dropped_with_their_datagram(start: Start) {
         pieces.insert(2, raw_fragment(&whole, 40, &[0xaa; 24], true));
         pieces
     });
-    // RFC 1858: what overwrites the flags.
-    dropped(start, |s| {
-        let whole = s.segment("P. 1:201 ack 1");
-        let mut pieces = five(s);
-        pieces.insert(1, raw_fragment(&whole, 8, &whole[28..52], true));
-        pieces
-    });
 }
 
-fn a_first_piece_has_the_whole_tcp_header(start: Start) {
-    for len in [8, 16] {
-        dropped(start, |s| {
-            let whole = s.segment("P. 1:201 ack 1");
-            vec![fragment(&whole, 0, len), fragment(&whole, len, 300)]
-        });
-    }
+/// RFC 1858 section 4 and RFC 3128: a second piece at offset 1 would overwrite the flags.
+fn no_piece_overwrites_the_tcp_header(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let whole = s.segment("P. 1:201 ack 1");
+    let mut pieces = five(&s);
+    // Five octets later there would be RST.
+    let mut forged = whole[28..52].to_vec();
+    forged[5] |= 4;
+    pieces.insert(1, raw_fragment(&whole, 8, &forged, true));
+    pieces.insert(0, raw_fragment(&whole, 8, &forged, true));
+    arrive(&mut s, &pieces);
+    assert_eq!(s.state(), State::Established);
+    // The datagram is as it was sent, or dropped.
+    let unread = s.stack.info(id).unwrap().unread;
+    assert!([0, 200].contains(&unread));
+    s.read(id, unread as usize);
+}
+
+/// RFC 1858 section 3: up to the flags at least.
+fn a_first_piece_has_the_flags_of_tcp(start: Start) {
+    dropped(start, |s| {
+        let whole = s.segment("P. 1:201 ack 1");
+        vec![fragment(&whole, 0, 8), fragment(&whole, 8, 300)]
+    });
 }
 
 fn one_source_cannot_have_all_the_room(start: Start) {

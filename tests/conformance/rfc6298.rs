@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::common::script::Script;
 use crate::{Start, tests};
 
 tests! {
@@ -19,22 +18,12 @@ tests! {
 
 const MS: Duration = Duration::from_millis(1);
 
-/// How long it takes until something goes out.
-fn wait(s: &mut Script) -> u64 {
-    let start = s.now;
-    while s.next().is_none() {
-        s.pass(1);
-        assert!(s.now - start < Duration::from_secs(200), "nothing comes");
-    }
-    (s.now - start).as_millis() as u64
-}
-
 fn before_any_measurement_it_is_one_second(start: Start) {
     let mut s = start.script();
     let id = s.connect(80);
     assert_eq!(s.stack.info(id).unwrap().rto, 1000 * MS);
     s.expect("S 0 *");
-    let gap = wait(&mut s);
+    let (gap, _) = s.wait();
     assert!(gap.abs_diff(1000) <= 2, "{gap}");
 }
 
@@ -45,7 +34,7 @@ fn the_first_measurement(start: Start) {
     assert_eq!(info.rto, 300 * MS);
     s.send(id, 10);
     s.expect("P. 1:11 ack 1");
-    let gap = wait(&mut s);
+    let (gap, _) = s.wait();
     assert!(gap.abs_diff(300) <= 2, "{gap}");
 }
 
@@ -74,9 +63,9 @@ fn it_has_a_floor_and_a_ceiling(start: Start) {
         });
         s.send(id, 10);
         s.drain();
-        let gap = wait(&mut s);
+        let (gap, _) = s.wait();
         assert!(gap.abs_diff(expected) <= 2, "{gap}");
-        let gaps: Vec<_> = (0..12).map(|_| wait(&mut s)).collect();
+        let gaps: Vec<_> = (0..12).map(|_| s.wait().0).collect();
         assert!(gaps.iter().all(|gap| *gap <= 60_001), "{gaps:?}");
         assert!(gaps.last().unwrap() >= &59_990, "{gaps:?}");
     }
@@ -92,7 +81,7 @@ fn what_was_sent_again_gives_no_measurement(start: Start) {
     let before = s.stack.info(id).unwrap();
     s.send(id, 10);
     s.drain();
-    wait(&mut s);
+    s.wait();
     s.pass(30);
     s.inject(". 1 ack 11");
     let after = s.stack.info(id).unwrap();
@@ -115,7 +104,7 @@ fn with_timestamps_it_does(start: Start) {
     s.send(id, 10);
     s.drain();
     let before = s.stack.info(id).unwrap().srtt.unwrap();
-    wait(&mut s);
+    s.wait();
     // The second one is acknowledged, after 60 ms: it says so itself.
     let echo = s.stamp().unwrap();
     s.pass(60);
@@ -135,11 +124,11 @@ fn the_timer_restarts_at_each_new_ack(start: Start) {
     s.inject(". 1 ack 11");
     // From now on a whole timeout.
     let rto = s.stack.info(id).unwrap().rto.as_millis() as u64;
-    let gap = wait(&mut s);
+    let (gap, _) = s.wait();
     assert!(gap.abs_diff(rto) <= 2, "{gap} of {rto}");
     // The earliest goes again, and the next time it takes twice as long.
     assert_eq!(s.last_end(), 21);
-    assert!(wait(&mut s).abs_diff(2 * rto) <= 2);
+    assert!(s.wait().0.abs_diff(2 * rto) <= 2);
 }
 
 fn the_timer_stops_when_all_is_acknowledged(start: Start) {
@@ -153,7 +142,7 @@ fn the_timer_stops_when_all_is_acknowledged(start: Start) {
     // The next text starts it again.
     s.send(id, 10);
     s.expect("P. 5001:5011 ack 1");
-    assert!(wait(&mut s) >= 199);
+    assert!(s.wait().0 >= 199);
 }
 
 fn after_a_lost_syn_text_begins_with_three_seconds(start: Start) {
@@ -162,20 +151,20 @@ fn after_a_lost_syn_text_begins_with_three_seconds(start: Start) {
         let id = if active {
             let id = s.connect(80);
             s.expect("S 0 *");
-            wait(&mut s);
+            s.wait();
             s.inject("S. 0 ack 1 <mss 1000>");
             s.drain();
             id
         } else {
             s.inject("S 0 <mss 1000>");
             s.expect("S. 0 ack 1 <mss 1460>");
-            wait(&mut s);
+            s.wait();
             s.inject(". 1 ack 1");
             s.accept()
         };
         s.send(id, 10);
         s.expect("P. 1:11 ack 1");
-        let gap = wait(&mut s);
+        let (gap, _) = s.wait();
         assert!(gap.abs_diff(3000) <= 2, "{gap}");
     }
 }

@@ -1,6 +1,6 @@
 //! SYN floods (RFC 4987).
 
-use zerotcp::stack::Listen;
+use zerotcp::stack::{ConnectionId, Listen};
 use zerotcp::tcp::State;
 
 use crate::common::script::Script;
@@ -21,16 +21,15 @@ tests! {
 
 /// SYNs from `count` peers that never answer.
 fn flood(s: &mut Script, count: u32) {
-    let (peer, irs) = (s.peer, s.irs);
+    let talk = s.talk();
     for n in 0..count {
         s.peer.set_ip((0x0a00_0000 + n / 60_000).into());
         s.turn_to(1 + (n % 60_000) as u16);
-        s.irs = irs + n.wrapping_mul(2_654_435_761);
+        s.irs += n;
         s.inject("S 0 <mss 1460>");
-        while s.next_packet().is_some() {}
+        s.drain();
     }
-    (s.peer, s.irs) = (peer, irs);
-    s.turn_to(peer.port());
+    s.switch_to(talk);
 }
 
 fn a_client_connects_during_a_flood(start: Start) {
@@ -135,7 +134,7 @@ fn a_stale_cookie_is_answered_with_a_reset(start: Start) {
 }
 
 /// Where the SYN has been forgotten: others have come after it.
-fn with_cookie(start: Start, syn: &str, ack: &str) -> (Script, zerotcp::stack::ConnectionId) {
+fn with_cookie(start: Start, syn: &str, ack: &str) -> (Script, ConnectionId) {
     let mut s = start.script();
     flood(&mut s, 20_000);
     s.inject(syn);
