@@ -3,6 +3,7 @@
 use zerotcp::stack::{Config, ConnectionId};
 
 use crate::common::script::Script;
+use crate::sack::flight;
 use crate::{Start, tests};
 
 tests! {
@@ -36,16 +37,6 @@ fn busy(start: Start) -> (Script, ConnectionId) {
 
 fn cwnd(s: &Script, id: ConnectionId) -> u32 {
     s.stack.info(id).unwrap().cwnd
-}
-
-/// What goes out until nothing more does: the numbers at which segments begin.
-fn flight(s: &mut Script) -> Vec<u32> {
-    let mut starts = Vec::new();
-    while let Some(sent) = s.next() {
-        let range = sent.split(' ').nth(1).unwrap();
-        starts.push(range.split(':').next().unwrap().parse().unwrap());
-    }
-    starts
 }
 
 fn the_initial_window_is_ten_segments_or_14600_octets(start: Start) {
