@@ -56,6 +56,18 @@ pub fn set_u16(packet: &mut [u8], at: usize, value: u16) {
     packet[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }
 
+/// The same packet with these bytes as IP options, filled up with zeros.
+pub fn with_ip_options(packet: &[u8], options: &[u8]) -> Vec<u8> {
+    let mut options = options.to_vec();
+    options.resize(options.len().next_multiple_of(4), 0);
+    let mut packet = [&packet[..20], &options, &packet[20..]].concat();
+    packet[0] = 0x45 + (options.len() / 4) as u8;
+    let total = packet.len() as u16;
+    set_u16(&mut packet, 2, total);
+    seal(&mut packet);
+    packet
+}
+
 /// The piece of a packet's payload that begins at `offset`, as a fragment.
 pub fn fragment(packet: &[u8], offset: usize, len: usize) -> Vec<u8> {
     let payload = &packet[header_len(packet)..];

@@ -136,10 +136,13 @@ impl Script {
         let window = rest.split_once("win ").map_or("65535", |(_, rest)| {
             rest.split_once(' ').map_or(rest, |(window, _)| window)
         });
-        // With timestamps where both sides have them: the peer's stand still.
-        let stamps = match self.first_ts {
-            Some(_) => "<nop,nop,ts 1 0>",
-            None => "",
+        // With timestamps where both sides have them: the peer's stands still.
+        let stamp = rest
+            .split_once("ts ")
+            .and_then(|(_, rest)| rest.split(' ').next());
+        let stamps = match (self.first_ts, stamp) {
+            (Some(_), Some(stamp)) => format!("<nop,nop,ts {stamp} 0>"),
+            _ => String::new(),
         };
         self.inject(&format!(". 1 ack 1 win {window} {stamps}"));
         let id = self.accept();
@@ -218,6 +221,25 @@ impl Script {
         }
         self.now = end;
         self.stack.handle_timeout(self.now);
+    }
+
+    /// Lets time pass until a packet goes out, by timers alone: how many milliseconds, and the
+    /// packet as text.
+    #[track_caller]
+    pub fn wait(&mut self) -> (u64, String) {
+        let start = self.now;
+        loop {
+            if let Some(sent) = self.next() {
+                return ((self.now - start).as_millis() as u64, sent);
+            }
+            let due = self.stack.poll_timeout().expect("a timer runs");
+            self.now = self.now.max(due);
+            assert!(
+                self.now - start < Duration::from_secs(3600),
+                "nothing comes"
+            );
+            self.stack.handle_timeout(self.now);
+        }
     }
 
     /// The peer's segment arrives.
@@ -364,6 +386,18 @@ impl Script {
         end - self.iss.expect("a SYN has gone out")
     }
 
+    /// The TSval of the last segment that went out, relative to the first one.
+    pub fn stamp(&self) -> Option<u32> {
+        let tcp = TcpPacket::parse(&self.last)
+            .expect("what we send is sound")
+            .tcp;
+        let options = tcp.option_summary().expect("what we send is sound");
+        let first = self.first_ts?;
+        options
+            .timestamps
+            .map(|(value, _)| value.wrapping_sub(first))
+    }
+
     /// All packets that are to go out now, thrown away; how many.
     pub fn drain(&mut self) -> usize {
         std::iter::from_fn(|| self.next_packet()).count()
@@ -399,12 +433,13 @@ impl Script {
                 text.push(letter);
             }
         }
-        write!(text, " {seq}").unwrap();
+        // What lies before the initial number is negative.
+        write!(text, " {}", seq.cast_signed()).unwrap();
         if !tcp.payload().is_empty() {
             write!(text, ":{}", seq as usize + tcp.payload().len()).unwrap();
         }
         if flags.ack() {
-            write!(text, " ack {}", tcp.ack() - self.irs).unwrap();
+            write!(text, " ack {}", (tcp.ack() - self.irs).cast_signed()).unwrap();
         }
         write!(text, " win {}", tcp.window()).unwrap();
         if flags.urg() {

@@ -7,7 +7,9 @@ use zerotcp::stack::{ConnectionId, Listen, Quad};
 use zerotcp::tcp::State;
 use zerotcp::wire::{Icmpv4Type, Ipv4Packet, TcpPacket};
 
-use crate::common::packets::{self, fragment, raw_fragment, seal, seal_ip, set_u16};
+use crate::common::packets::{
+    self, fragment, raw_fragment, seal, seal_ip, set_u16, with_ip_options,
+};
 use crate::common::script::{PEER, ROUTER, Script, Talk, US, octets};
 use crate::states::Reached;
 use crate::{Start, tests};
@@ -28,14 +30,17 @@ tests! {
     "attack-11" => urgent_pointers_to_and_fro,
     "attack-12" => options_at_random,
     "attack-13" => sack_blocks_of_nothing,
+    "attack-14" => sack_blocks_that_cut_to_pieces,
     "attack-15" => tiny_segments_out_of_order,
     "attack-16" => fragments_that_never_fit,
     "attack-17" => fragments_that_overlap,
     "attack-18" => fragments_past_the_end,
     "attack-19" => from_ourselves_and_from_nobody,
     "attack-20" => a_flood_of_syns,
+    "attack-21" => a_window_of_zero_for_ever,
     "attack-22" => blind_segments_within_the_window,
     "attack-24" => forged_icmp,
+    "attack-wrap" => numbers_that_go_round,
     "attack-garbage" => garbage_with_right_checksums,
     "attack-flags" => every_set_of_flags,
     "attack-fin" => a_fin_out_of_nowhere,
@@ -278,20 +283,7 @@ fn a_header_length_below_five(start: Start) {
     }
 }
 
-/// A packet with these bytes as IP options.
-fn with_ip_options(r: &Reached, options: &[u8]) -> Vec<u8> {
-    let mut packet = segment(r, "");
-    let mut options = options.to_vec();
-    options.resize(options.len().next_multiple_of(4), 0);
-    packet.splice(20..20, options.iter().copied());
-    packet[0] = 0x45 + (options.len() / 4) as u8;
-    let total = packet.len() as u16;
-    set_u16(&mut packet, 2, total);
-    seal(&mut packet);
-    packet
-}
-
-/// They are ignored (MUST-50), and so the segment is taken.
+/// What is malformed is dropped, what is only strange is ignored (MUST-50).
 fn ip_options_that_make_no_sense(start: Start) {
     for options in [
         &[0x44, 0][..],
@@ -299,25 +291,47 @@ fn ip_options_that_make_no_sense(start: Start) {
         &[0x44, 40, 5, 0],
         &[7, 0],
         &[7, 39, 255],
-        &[0x94, 4, 0, 0],
         &[0xff, 0xff, 0xff, 0xff],
         &[1, 1, 1, 0x88],
     ] {
-        throw(start, |r| vec![with_ip_options(r, options)], taken);
+        throw(
+            start,
+            |r| vec![with_ip_options(&segment(r, ""), options)],
+            same,
+        );
+    }
+    for options in [
+        &[0x94, 4, 0, 0][..],
+        &[0x44, 4, 255, 255],
+        &[7, 3, 0],
+        &[0xfe, 2, 0, 9],
+    ] {
+        throw(
+            start,
+            |r| vec![with_ip_options(&segment(r, ""), options)],
+            taken,
+        );
     }
 }
 
-/// Loose and strict, one and two, with pointers at and past the end. Whether or not the segment
-/// is taken, no answer follows them (`answers`).
+/// Loose and strict, one and two. One whose pointer says that it ends here is taken, but no answer
+/// goes back along it (`answers`); one that goes on asks for a router, and two are none.
 fn source_routes_lead_no_answer_astray(start: Start) {
-    let hops = [10, 9, 8, 7];
     for kind in [0x83, 0x89] {
         for pointer in [0, 3, 4, 8, 255] {
-            let one = [kind, 7, pointer, hops[0], hops[1], hops[2], hops[3]];
+            let one = [kind, 7, pointer, 10, 9, 8, 7];
+            let after = if pointer > 7 { taken } else { same };
+            throw(
+                start,
+                |r| vec![with_ip_options(&segment(r, ""), &one)],
+                after,
+            );
             let two = [one, one].concat();
-            for options in [&one[..], &two] {
-                throw(start, |r| vec![with_ip_options(r, options)], taken);
-            }
+            throw(
+                start,
+                |r| vec![with_ip_options(&segment(r, ""), &two)],
+                same,
+            );
         }
     }
 }
@@ -420,6 +434,41 @@ fn sack_blocks_of_nothing(start: Start) {
         s.send(id, 100);
         s.expect("P. 3001:3101 ack 1");
     }
+}
+
+/// A small MSS, every second segment reported, one block at a time, forwards and backwards: what
+/// goes out stays in proportion to what comes in, and all arrives in the end.
+fn sack_blocks_that_cut_to_pieces(start: Start) {
+    let (mut s, id) = start.script().open("S <mss 48,nop,nop,sackOK>", 10);
+    s.send(id, 20_000);
+    let (mut sent, mut got) = (0, 0);
+    for round in 0..40 {
+        sent += s.drain();
+        for n in 0..50 {
+            let n = if round % 2 == 0 { n } else { 49 - n };
+            let left = 49 + 96 * n;
+            s.inject(&format!(". 1 ack 1 <nop,nop,sack {left}:{}>", left + 48));
+            got += 1;
+            sent += s.drain();
+        }
+        s.pass(1);
+    }
+    assert!(sent <= got + 500, "{sent} for {got}");
+    let mut acked = 1;
+    for _ in 0..10_000 {
+        while s.next().is_some() {
+            let end = s.last_end();
+            if end - acked <= 48 {
+                acked = end;
+            }
+        }
+        if acked == 20_001 {
+            break;
+        }
+        s.inject(&format!(". 1 ack {acked}"));
+        s.pass(20);
+    }
+    assert_eq!(acked, 20_001);
 }
 
 /// Each of them would be a run of its own.
@@ -550,6 +599,35 @@ fn a_flood_of_syns(start: Start) {
     }
 }
 
+/// With a user it is the user's affair (MUST-37). Without one, nobody else would end it.
+fn a_window_of_zero_for_ever(start: Start) {
+    let shut = |r: &Reached| match r.s.state() {
+        State::Closed => vec![],
+        _ => vec![r.s.segment(&format!(". {} ack {} win 0", r.next, r.una.max(1)))],
+    };
+    throw(start, shut, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+    let (mut bystander, s) = Bystander::new(start);
+    let mut r = Reached::on(s, State::Established);
+    let id = r.id.unwrap();
+    r.s.send(id, 5000);
+    r.s.drain();
+    r.s.inject(". 1 ack 5001 win 0");
+    r.s.send(id, 5000);
+    r.s.stack.close(id);
+    for _ in 0..2 * 3600 {
+        r.s.pass(1000);
+        if answers(&mut r) > 0 && r.s.state() != State::Closed {
+            r.s.inject(". 1 ack 5001 win 0");
+        }
+    }
+    assert_eq!(r.s.state(), State::Closed);
+    assert_eq!(r.s.stack.connection_count(), 1);
+    bystander.check(&mut r);
+}
+
 /// A blind attacker hits the window and neither its edge nor our numbers.
 fn blind_segments_within_the_window(start: Start) {
     let blind = |r: &Reached| {
@@ -628,6 +706,30 @@ fn forged_icmp(start: Start) {
     throw(start, forged, same);
 }
 
+/// From each start both sides cross 2^31 or 2^32 within 256 octets, in order, out of order, and
+/// with what was received before.
+fn numbers_that_go_round(start: Start) {
+    let (mut s, id) = start.established(65535);
+    for n in 0..40 {
+        let seq = 1 + 20 * n;
+        s.inject(&format!(". {}:{} ack 1", seq + 10, seq + 20));
+        s.inject(&format!(". {}:{} ack 1", seq - 5, seq + 12));
+        s.read(id, 20);
+        s.drain();
+    }
+    for n in 0..40 {
+        let (first, end) = (1 + 20 * n, 21 + 20 * n);
+        s.send(id, 20);
+        s.expect_all(&[&format!("P. {first}:{end} ack 801")]);
+        s.inject(&format!(". 801 ack {end}"));
+    }
+    s.stack.close(id);
+    s.expect("F. 801 ack 801");
+    s.inject("F. 801 ack 802");
+    s.expect(". 802 ack 802");
+    assert_eq!(s.state(), State::TimeWait);
+}
+
 fn garbage_with_right_checksums(start: Start) {
     let garbage = |r: &Reached| {
         let mut random = Random(13);
@@ -652,7 +754,7 @@ fn every_set_of_flags(start: Start) {
     let flags = |r: &Reached| {
         (0..512_u16)
             .map(|bits| {
-                let mut packet = r.s.segment("- 90000000:90000005");
+                let mut packet = r.s.segment("- -90000000:-89999995");
                 packet[32] |= (bits >> 8) as u8;
                 packet[33] = bits as u8;
                 seal(&mut packet);

@@ -13,6 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod receiver;
 mod report;
 mod requirements;
 mod start;
@@ -21,15 +22,30 @@ mod suite;
 
 mod ack;
 mod attacks;
+mod checksum;
 mod closing;
+mod cubic;
+mod ecn;
 mod handshake;
 mod header;
+mod icmp;
+mod ip;
 mod isn;
+mod keepalive;
 mod mss;
 mod open;
 mod order;
+mod pmtud;
+mod prr;
+mod rack;
+mod reassembly;
+mod rfc5681;
 mod rfc5961;
+mod rfc6298;
+mod rfc7323;
+mod sack;
 mod sending;
+mod syn_flood;
 mod timers;
 mod window;
 
@@ -56,9 +72,24 @@ fn suite() -> Vec<Test> {
         timers::tests(),
         window::tests(),
         ack::tests(),
+        keepalive::tests(),
         open::tests(),
+        ip::tests(),
+        icmp::tests(),
         order::tests(),
         rfc5961::tests(),
+        rfc7323::tests(),
+        rfc6298::tests(),
+        rfc5681::tests(),
+        sack::tests(),
+        rack::tests(),
+        prr::tests(),
+        cubic::tests(),
+        ecn::tests(),
+        syn_flood::tests(),
+        reassembly::tests(),
+        pmtud::tests(),
+        checksum::tests(),
         attacks::tests(),
     ]
     .into_iter()

@@ -59,7 +59,7 @@ fn sack_blocks_count(start: Start) {
 fn timestamps_count(start: Start) {
     let (mut s, id) = start.script().open("S <mss 1000,nop,nop,ts 5 0>", 0);
     s.send(id, 3000);
-    s.expect(". 1:989 ack 1 <nop,nop,ts * 1>");
+    s.expect(". 1:989 ack 1 <nop,nop,ts * 5>");
 }
 
 fn what_is_announced_follows_from_the_mtu() {
