@@ -236,5 +236,7 @@ fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 
 
 /// For packets from this host to the peer.
 pub(super) fn template(quad: Quad, ttl: u8, dscp: u8) -> SegmentTemplate {
+    // Nothing leaves with a TTL of zero (RFC 1122 section 3.2.1.7).
+    let ttl = ttl.max(1);
     SegmentTemplate::with_ip(quad.local(), quad.peer(), |ip| ip.ttl(ttl).dscp(dscp))
 }

@@ -22,6 +22,8 @@ pub(super) struct Ecn {
     echo: bool,
     /// The congestion window was reduced, which the next new text tells.
     tell: bool,
+    /// The window cannot be reduced: new text waits for the retransmission timer instead.
+    holds: bool,
     /// SND.NXT when it last was: what was sent before tells nothing new.
     reduced: Option<SeqNumber>,
 }
@@ -37,6 +39,7 @@ impl Ecn {
             },
             echo: false,
             tell: false,
+            holds: false,
             reduced: None,
         }
     }
@@ -44,6 +47,16 @@ impl Ecn {
     /// Whether both agree.
     pub(super) fn enabled(&self) -> bool {
         self.enabled
+    }
+
+    /// Whether new text has to wait for the retransmission timer.
+    pub(super) fn holds(&self) -> bool {
+        self.holds
+    }
+
+    /// The retransmission timer has expired: whether new text has waited for that.
+    pub(super) fn release(&mut self) -> bool {
+        core::mem::take(&mut self.holds)
     }
 
     /// What the peer's SYN says of it. A SYN without it is the last word: neither
@@ -121,8 +134,10 @@ impl Tcb {
             return;
         }
         if self.congestion.window() <= self.snd.mss.into() {
-            // There is nothing to reduce: it waits for the timer, which starts anew.
-            if self.flight() > 0 && !self.timers.is_set(Timer::Persist) {
+            // There is nothing to reduce: nothing new goes out before the timer expires, which
+            // starts anew.
+            if !self.timers.is_set(Timer::Persist) {
+                self.ecn.holds = true;
                 let due = now + self.rto(config);
                 self.timers.set(Timer::Retransmit, due);
             }
@@ -139,7 +154,7 @@ impl Tcb {
 
     /// That was a mistake.
     pub(super) fn note_window_restored(&mut self) {
-        (self.ecn.tell, self.ecn.reduced) = (false, None);
+        (self.ecn.tell, self.ecn.holds, self.ecn.reduced) = (false, false, None);
     }
 
     /// The congestion window was reduced, for whatever reason: the peer is told (section

@@ -84,8 +84,8 @@ impl Tcb {
         let mss = syn
             .mss
             .unwrap_or(Tcb::DEFAULT_MSS)
-            .min(self.rcv.mss)
-            .max(config.min_mss.max(1));
+            .max(config.min_mss)
+            .min(self.rcv.mss);
         self.limit_mss(config, mss);
         match syn.window_scale {
             // Above 14 it is taken as 14 (RFC 7323 section 2.3).

@@ -135,6 +135,9 @@ impl Tcb {
 
     /// What was never sent, or a probe of the peer's window.
     fn next_new(&mut self, now: Instant, config: &Config, mss: u32) -> Option<Span> {
+        if self.ecn.holds() {
+            return None;
+        }
         let seq = self.snd.nxt;
         let unsent = self.unsent();
         let fin_goes = self.fin_queued && !self.fin_sent;
@@ -159,7 +162,12 @@ impl Tcb {
         let pipe = self.flight.pipe();
         if pipe == 0 && self.rto(config) < now - self.sent_at {
             // What was known of the network has aged (RFC 5681 section 4.1).
-            let window = initial_window(config.initial_window, self.snd.mss.into());
+            let segments = match self.flight.lost_at_start {
+                // Ten were too many for this path (RFC 6928 section 2): those of RFC 3390.
+                true => config.initial_window.min(3),
+                false => config.initial_window,
+            };
+            let window = initial_window(segments, self.snd.mss.into());
             self.congestion.on_restart(now, window);
         }
         let takes = len + u32::from(fin);
@@ -211,7 +219,9 @@ impl Tcb {
     /// Where nothing in flight will bring an acknowledgment, and there is something that the
     /// peer's window is too small for, only a probe can.
     fn watch_window(&mut self, now: Instant, config: &Config) {
-        let idle = self.flight.board.in_flight() == 0 && !self.timers.is_set(Timer::Persist);
+        let idle = self.flight.board.in_flight() == 0
+            && !self.timers.is_set(Timer::Persist)
+            && !self.ecn.holds();
         let waits = self.unsent() > 0
             || self.flight.board.lost() > 0
             || (self.fin_queued && !self.fin_sent);
@@ -329,12 +339,16 @@ impl Tcb {
     }
 
     /// How many SACK blocks a segment has room for: four, or three beside timestamps
-    /// (RFC 2018 section 3); none for a peer that does not understand them.
+    /// (RFC 2018 section 3), fewer on a link of tiny packets; none for a peer that does not
+    /// understand them.
     fn sack_room(&self) -> usize {
-        match (self.rcv.sack_permitted, self.timestamps.enabled()) {
-            (false, _) => 0,
-            (true, true) => SackBlocks::MAX - 1,
-            (true, false) => SackBlocks::MAX,
-        }
+        // An octet of text has to fit too, and what goes before the blocks.
+        let (most, others) = match (self.rcv.sack_permitted, self.timestamps.enabled()) {
+            (false, _) => return 0,
+            (true, true) => (SackBlocks::MAX - 1, 1 + 4 + Timestamps::OPTION_LEN as usize),
+            (true, false) => (SackBlocks::MAX, 1 + 4),
+        };
+        let room = usize::from(self.rcv.mss).saturating_sub(others);
+        most.min(room / SackBlocks::BLOCK_LEN)
     }
 }

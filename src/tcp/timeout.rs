@@ -44,6 +44,9 @@ impl Tcb {
         config: &Config,
         effects: &mut Effects,
     ) {
+        if self.ecn.release() && self.flight() == 0 {
+            return;
+        }
         if !self.may_retry(config, effects) {
             self.finish(CloseReason::TimedOut, effects);
             return;

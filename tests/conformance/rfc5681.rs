@@ -1,6 +1,7 @@
 //! Reno and NewReno, without SACK (RFC 5681, 6582 and 6928).
 
 use zerotcp::stack::{Config, ConnectionId};
+use zerotcp::tcp::congestion::Algorithm;
 
 use crate::common::script::Script;
 use crate::sack::flight;
@@ -23,7 +24,11 @@ tests! {
 }
 
 /// NewReno, where the controller matters.
-fn reno(_: &mut Config) {}
+fn reno(config: &mut Config) {
+    config.tcp.congestion = Algorithm::NewReno;
+    config.tcp.hystart = false;
+    config.tcp.pacing = false;
+}
 
 /// With a round trip of 100 ms, MSS 1000, and text queued that fills every window.
 fn busy(start: Start) -> (Script, ConnectionId) {

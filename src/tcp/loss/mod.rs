@@ -49,6 +49,8 @@ pub(super) struct Flight {
     pub(super) duplicate_acks: u8,
     /// How many octets have left the network by what those say.
     pub(super) gone: u32,
+    /// Something was lost of the initial window (RFC 6928 section 2).
+    pub(super) lost_at_start: bool,
     /// The next retransmission goes out whatever the congestion window.
     pub(super) at_once: bool,
 }
@@ -63,6 +65,7 @@ impl Flight {
             not_before: None,
             duplicate_acks: 0,
             gone: 0,
+            lost_at_start: false,
             at_once: false,
         }
     }

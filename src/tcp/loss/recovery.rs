@@ -305,6 +305,9 @@ impl Tcb {
 
     /// Congestion: the window shrinks; `in_recovery` from an earlier one.
     fn reduce(&mut self, now: Instant, flight: u32, cause: Cause, in_recovery: bool) {
+        // Of the first window, and more than four kilobytes of it.
+        let first = self.tally.octets_acked < 10 * u64::from(self.snd.mss);
+        self.flight.lost_at_start |= first && flight > 4096 && cause != Cause::Ecn;
         self.congestion.on_congestion(&CongestionEvent {
             now,
             in_flight: flight,
