@@ -18,8 +18,8 @@ use zerotcp::stack::{
 use zerotcp::tcp::{Keepalive, Settings, State};
 use zerotcp::time::Instant;
 use zerotcp::wire::{
-    Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, SeqNumber, TcpBuilder,
-    TcpFlags, TcpOption, TcpPacket,
+    Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, SackBlock, SackBlocks,
+    SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket,
 };
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -72,6 +72,8 @@ struct Peer {
     /// What the SYN that the host believed said.
     syn_window: u16,
     shift: u8,
+    /// The host's last timestamp, if it sends any.
+    times: Option<u32>,
     /// The right edge of the largest window ever offered to the host.
     edge: SeqNumber,
 }
@@ -202,9 +204,9 @@ impl World {
             peer.syn_window = tcp.window();
             let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
             peer.shift = options.window_scale.unwrap_or(0).min(14);
-            if before != Some(State::SynSent) {
+            if before.is_none() {
                 peer.iss = None;
-            } else {
+            } else if before == Some(State::SynSent) {
                 peer.edge = peer.iss.unwrap_or_default() + 1 + u32::from(tcp.window());
             }
             for handle in self.handles.iter_mut() {
@@ -233,7 +235,10 @@ impl World {
             let ip = Ipv4Packet::parse(packet).expect("sound");
             assert_eq!(ip.src(), HOST);
             if ip.protocol() == IpProtocol::ICMP {
-                ip.icmpv4().expect("sound");
+                match ip.is_fragment() {
+                    true => assert!(!ip.dont_fragment()),
+                    false => drop(ip.icmpv4().expect("sound")),
+                }
                 continue;
             }
             let packet = TcpPacket::parse(packet).expect("sound");
@@ -266,6 +271,8 @@ impl World {
             if flags.ack() {
                 (peer.ack, peer.window) = (tcp.ack(), tcp.window());
             }
+            let options = tcp.option_summary().expect("sound");
+            peer.times = options.timestamps.map(|(value, _)| value);
         }
     }
 
@@ -281,7 +288,8 @@ impl World {
     fn step(&mut self) {
         match self.dice.below(100) {
             0..60 => self.send_segment(),
-            60..62 => self.send_garbage(),
+            60..61 => self.send_garbage(),
+            61..62 => self.send_icmp_error(),
             62..80 => self.use_handle(),
             80..82 => self.connect(),
             _ => {
@@ -346,6 +354,7 @@ impl World {
         let is_live = self.stack.state_of(quad).is_some();
         let peer = self.peers.entry(quad).or_default();
         let (iss, nxt, ack, irs) = (peer.iss.unwrap_or_default(), peer.nxt, peer.ack, peer.irs);
+        let times = peer.times;
         let edge = ack + (u32::from(peer.window) << 2);
         let dice = &mut self.dice;
         let tame = dice.percent(self.tame);
@@ -404,7 +413,42 @@ impl World {
                 });
             }
         }
-        let mut segment = builder(quad).seq(seq).window(window).flags(flags);
+        // Whose connection has them must send them, or nothing of it is heard.
+        let stamps = match times {
+            Some(_) => tame || dice.percent(90),
+            None => dice.percent(if flags.syn() { 40 } else { 5 }),
+        };
+        if stamps {
+            let clock = self.now.as_millis() as u32;
+            let (value, echo) = (SeqNumber(clock), SeqNumber(times.unwrap_or_default()));
+            let (value, echo) = match dice.below(100) {
+                0..80 => (value, echo),
+                80..95 => (near(dice, value), near(dice, echo)),
+                _ => (SeqNumber(dice.roll() as u32), SeqNumber(0)),
+            };
+            let (value, echo) = (value.0, echo.0);
+            options.push(TcpOption::Timestamps { value, echo });
+        }
+        let mut blocks = Vec::new();
+        for _ in 0..dice.pick(&[0, 0, 1, 2, 3]) {
+            let base = dice.pick(&[iss + 1, acks, nxt, edge]);
+            let left = near(dice, base);
+            let right = match dice.below(10) {
+                0..8 => left + dice.below(3000) as u32,
+                _ => near(dice, left),
+            };
+            blocks.push(SackBlock { left, right });
+        }
+        let mut room = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
+        if options.len() < 2 {
+            options.extend(SackBlocks::write(&blocks, &mut room).map(TcpOption::Sack));
+        }
+        let mark = dice.pick(&[0, 0, 0, 2, 3]);
+        let mut segment = builder(quad)
+            .ip(|ip| ip.ecn(mark))
+            .seq(seq)
+            .window(window)
+            .flags(flags);
         if flags.ack() {
             segment = segment.ack(acks);
         }
@@ -412,6 +456,28 @@ impl World {
             segment = segment.urgent(dice.roll() as u16);
         }
         self.inject(quad, segment.options(&options), len as usize);
+    }
+
+    /// An ICMP error about a segment of the host's, or one that looks like it.
+    fn send_icmp_error(&mut self) {
+        let quad = self.any_quad();
+        let peer = self.peers.entry(quad).or_default();
+        let seq = peer.nxt - self.dice.below(3000) as u32;
+        let mut quote = [0; 100];
+        let quoted = TcpBuilder::new(quad.local(), quad.peer()).seq(seq);
+        let len = quoted.write(&mut quote, &[]).unwrap();
+        let len = self.dice.pick(&[len, 28, 20, 3]);
+        let kind = self.dice.pick(&[3, 3, 3, 4, 5, 11, 12]);
+        let code = self.dice.below(6) as u8;
+        let mtu = self.dice.pick(&[0, 1, 68, 296, 552, 1000, 1499, 65_535u16]);
+        let [high, low] = mtu.to_be_bytes();
+        let mut buffer = [0; 200];
+        let router = Ipv4Addr::new(10, 9, 9, 9);
+        let error = Icmpv4Builder::new(router, HOST, Icmpv4Type(kind), code);
+        let error = error.rest([0, 0, high, low]);
+        let len = error.write(&mut buffer, &quote[..len]).unwrap();
+        self.stack
+            .receive(self.now, &buffer[..len], Meta::default());
     }
 
     fn send_garbage(&mut self) {
