@@ -127,10 +127,15 @@ impl Tcb {
         due.is_some()
     }
 
+    /// By the congestion window also in recovery: what PRR has left for now may be next to
+    /// nothing, and at that pace a segment would take minutes.
     fn pace(&self) -> Option<Pace> {
-        let ssthresh = self.congestion.slow_start_threshold();
+        let (cwnd, ssthresh) = (
+            self.congestion.window(),
+            self.congestion.slow_start_threshold(),
+        );
         let mss = self.snd.mss.into();
-        Pace::new(self.network_window(), ssthresh, self.srtt(), mss)
+        Pace::new(cwnd, ssthresh, self.srtt(), mss)
     }
 
     /// What was never sent, or a probe of the peer's window.
