@@ -99,6 +99,11 @@ impl Tcb {
         if let Some(probe) = self.next_tail_probe(mss) {
             return Some(probe);
         }
+        if self.snd.una == self.snd.nxt && self.unsent() == 0 && !self.fin_queued {
+            // As in any connection that only receives.
+            (self.cwnd_limited, self.probe) = (false, false);
+            return None;
+        }
         // The last call before an acknowledgment says what ended the sending.
         self.cwnd_limited = self.is_paced(now, config);
         if self.cwnd_limited {
