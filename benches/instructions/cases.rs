@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 
-use zerotcp::stack::Meta;
+use zerotcp::stack::{ConnectionId, Meta};
+use zerotcp::time::Instant;
 use zerotcp::wire::checksum::{self, Checksum};
 use zerotcp::wire::{
     Ipv4PacketMut, OptionSummary, SegmentFields, SegmentTemplate, SeqNumber, TcpBuilder, TcpFlags,
@@ -45,6 +46,9 @@ pub fn all() -> Vec<Case> {
         plain("update/16", update),
         plain("update/32", update32),
         summing("stack/segment", segment),
+        summing("stack/receiver", receiver),
+        summing("stack/sender", sender),
+        plain("stack/ack", ack),
     ]);
     cases
 }
@@ -300,29 +304,163 @@ fn segment() {
     let bytes = pages.middle(40 + LEN);
     let (now, acknowledgment) = (script.now, script.irs + 2001);
 
-    struct Host {
-        script: Script,
-        sent: Option<usize>,
-        sent_bytes: Buffer,
-        read: Option<usize>,
-        read_bytes: Buffer,
-    }
-    let mut host = Host {
-        script,
-        sent: None,
-        sent_bytes: Pages::blank(),
-        read: None,
-        read_bytes: Pages::blank(),
-    };
+    let mut host = Host::new(script);
     measured(&mut host, |host| {
-        let stack = &mut host.script.stack;
-        stack.receive(now, black_box(bytes), Meta::default());
-        let transmit = stack.poll_transmit(now, &mut host.sent_bytes.0);
-        host.sent = transmit.map(|transmit| transmit.len);
-        host.read = stack.recv(id, &mut host.read_bytes.0).ok();
+        host.receive(now, bytes);
+        host.transmit(now, 0);
+        host.read(id);
     });
-    assert_eq!((host.sent, host.read), (Some(40), Some(LEN)));
-    let sent = TcpPacket::parse(&host.sent_bytes.0[..40]).expect("what we send is sound");
+    assert_eq!((host.sent[0], host.read), (Some(40), Some(LEN)));
+    let sent = TcpPacket::parse(&host.sent_bytes[0].0[..40]).expect("what we send is sound");
     assert_eq!(sent.tcp.ack(), acknowledgment);
     assert_eq!(host.read_bytes.0[..LEN], octets(1001, LEN));
+}
+
+/// How the peer of the following begins: as most do.
+const PEER: &str = "S win 65535 <mss 1460,sackOK,ts 1 0,nop,wscale 7>";
+/// The text of a full segment to and from it, in octets.
+const FULL: usize = 1448;
+
+/// Bulk data comes in: two segments, one acknowledgment out, which is all, and their text
+/// is read.
+fn receiver() {
+    let (mut script, id) = Script::new().open(PEER, 40);
+    let pair = |script: &Script, start: usize| {
+        [start, start + FULL].map(|start| {
+            let span = format!("{start}:{}", start + FULL);
+            script.segment(&format!(". {span} ack 1 <nop,nop,ts 2 0>"))
+        })
+    };
+    for start in [1, 1 + 2 * FULL] {
+        pair(&script, start)
+            .iter()
+            .for_each(|packet| script.raw(packet));
+        assert_eq!(script.drain(), 1);
+        script.read(id, 2 * FULL);
+        script.pass(1);
+    }
+    let start = 1 + 4 * FULL;
+    let pages = pair(&script, start).map(|packet| Pages::<4096>::around(&packet));
+    let bytes = pages.each_ref().map(|pages| pages.middle(52 + FULL));
+    let (now, acknowledgment) = (script.now, script.irs + (start + 2 * FULL) as u32);
+
+    let mut host = Host::new(script);
+    measured(&mut host, |host| {
+        host.receive(now, bytes[0]);
+        host.receive(now, bytes[1]);
+        host.transmit(now, 0);
+        host.transmit(now, 1);
+        host.read(id);
+    });
+    assert_eq!(
+        (host.sent[..2].to_vec(), host.read),
+        (vec![Some(52), None], Some(2 * FULL))
+    );
+    let sent = TcpPacket::parse(&host.sent_bytes[0].0[..52]).expect("what we send is sound");
+    assert_eq!(sent.tcp.ack(), acknowledgment);
+    assert_eq!(
+        host.read_bytes.0[..2 * FULL],
+        octets(start as u32, 2 * FULL)
+    );
+}
+
+/// Bulk data goes out: an acknowledgment of two segments comes in, two segments go out,
+/// which is all that the congestion window admits.
+fn sender() {
+    let (script, packet) = sending(40);
+    let pages = Pages::<4096>::around(&packet);
+    let bytes = pages.middle(52);
+    let (now, next) = (script.now, script.last_end());
+
+    let mut host = Host::new(script);
+    measured(&mut host, |host| {
+        host.receive(now, bytes);
+        host.transmit(now, 0);
+        host.transmit(now, 1);
+        host.transmit(now, 2);
+    });
+    assert_eq!(host.sent, [Some(1500), Some(1500), None]);
+    for (buffer, start) in host.sent_bytes.iter().zip([next, next + FULL as u32]) {
+        let sent = TcpPacket::parse(&buffer.0[..1500]).expect("what we send is sound");
+        assert_eq!(sent.tcp.payload(), octets(start, FULL));
+    }
+}
+
+/// An acknowledgment of two segments comes in when there is nothing more to send.
+fn ack() {
+    let (script, packet) = sending(4);
+    let pages = Pages::<4096>::around(&packet);
+    let bytes = pages.middle(52);
+    let now = script.now;
+
+    let mut host = Host::new(script);
+    measured(&mut host, |host| {
+        host.receive(now, bytes);
+        host.transmit(now, 0);
+    });
+    assert_eq!(host.sent[0], None);
+}
+
+/// A connection that has had a first loss, after which it sends so many segments or as many as
+/// the window admits, and the packet with which the peer acknowledges two of these.
+fn sending(segments: usize) -> (Script, Vec<u8>) {
+    // The peer echoes the tick of what was sent a round trip ago.
+    let times = |script: &Script| format!("nop,nop,ts 2 {}", script.now.as_millis() - 1_040);
+
+    let (mut script, id) = Script::new().open(PEER, 40);
+    script.send(id, 10 * FULL);
+    assert_eq!(script.drain(), 10);
+    let end = 1 + 10 * FULL;
+    script.pass(40);
+    let sack = format!("nop,nop,sack {}:{end}", 1 + FULL);
+    script.inject(&format!(". 1 ack 1 <{},{sack}>", times(&script)));
+    assert!(script.drain() > 0, "what was lost");
+    script.pass(40);
+    script.inject(&format!(". 1 ack {end} <{}>", times(&script)));
+    script.send(id, segments * FULL);
+    assert!(script.drain() > 3);
+    script.pass(40);
+    let ack = end + 2 * FULL;
+    let packet = script.segment(&format!(". 1 ack {ack} <{}>", times(&script)));
+    (script, packet)
+}
+
+/// A host and what it has sent and read.
+struct Host {
+    script: Script,
+    sent: [Option<usize>; 3],
+    sent_bytes: [Buffer; 3],
+    read: Option<usize>,
+    read_bytes: Buffer,
+}
+
+impl Host {
+    fn new(script: Script) -> Host {
+        Host {
+            script,
+            sent: [None; 3],
+            sent_bytes: [(); 3].map(|()| Pages::blank()),
+            read: None,
+            read_bytes: Pages::blank(),
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, now: Instant, packet: &[u8]) {
+        let stack = &mut self.script.stack;
+        stack.receive(now, black_box(packet), Meta::default());
+    }
+
+    #[inline(always)]
+    fn transmit(&mut self, now: Instant, n: usize) {
+        let stack = &mut self.script.stack;
+        let transmit = stack.poll_transmit(now, &mut self.sent_bytes[n].0);
+        self.sent[n] = transmit.map(|transmit| transmit.len);
+    }
+
+    #[inline(always)]
+    fn read(&mut self, id: ConnectionId) {
+        let stack = &mut self.script.stack;
+        self.read = stack.recv(id, &mut self.read_bytes.0).ok();
+    }
 }

@@ -289,21 +289,19 @@ impl Stack {
         if owner == Owner::User
             && let Some(entry) = self.table.at(index)
         {
-            let told = [
-                // Before the reader reads past it.
-                (effects.urgent, Event::Urgent(id)),
-                (effects.readable, Event::Readable(id)),
-                (effects.writable, Event::Writable(id)),
-                (effects.peer_closed, Event::PeerClosed(id)),
-                (effects.trouble, Event::Trouble(id)),
-            ];
-            let told = told
-                .into_iter()
-                .filter_map(|(new, event)| new.then_some(event));
-            for event in told.chain(soft_error.map(|error| Event::SoftError(id, error))) {
-                if entry.pending.insert(&event) {
+            let mut tell = |happened: bool, event: Event| {
+                if happened && entry.pending.insert(&event) {
                     self.events.push(event);
                 }
+            };
+            // Before the reader reads past it.
+            tell(effects.urgent, Event::Urgent(id));
+            tell(effects.readable, Event::Readable(id));
+            tell(effects.writable, Event::Writable(id));
+            tell(effects.peer_closed, Event::PeerClosed(id));
+            tell(effects.trouble, Event::Trouble(id));
+            if let Some(error) = soft_error {
+                tell(true, Event::SoftError(id, error));
             }
         }
         if owner == Owner::Nobody && at_rest {

@@ -178,7 +178,8 @@ pub(super) fn write(
     buffer: &mut [u8],
 ) -> Result<usize, BuildError> {
     let mut sack = [0; SackBlocks::MAX * SackBlocks::BLOCK_LEN];
-    let (options, count) = options(outgoing, &mut sack);
+    let mut options = [NOP; 6];
+    let count = put_options(outgoing, &mut options, &mut sack);
     let template = match outgoing.ect {
         // ECT(0) (RFC 3168 section 5).
         true => template.ecn(0b10),
@@ -192,11 +193,15 @@ pub(super) fn write(
     )
 }
 
-/// The options of a segment and how many there are, in the order in which Linux sends
-/// them and middleboxes expect them, each on the boundary that suits it. `sack` is room for
-/// the body of a SACK option.
-fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 6], usize) {
-    let mut options = [NOP; 6];
+/// Sets the options of a segment among the NOPs that there are, and says how many there are
+/// then: in the order in which Linux sends them and middleboxes expect them, each on the
+/// boundary that suits it. `sack` is room for the body of a SACK option.
+#[inline]
+fn put_options<'a>(
+    outgoing: &Outgoing<'_>,
+    options: &mut [TcpOption<'a>; 6],
+    sack: &'a mut [u8],
+) -> usize {
     let Some(mss) = outgoing.mss else {
         let mut count = 0;
         if let Some((value, echo)) = outgoing.timestamps {
@@ -207,7 +212,7 @@ fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 
             options[count + 2] = TcpOption::Sack(blocks);
             count += 3;
         }
-        return (options, count);
+        return count;
     };
     options[0] = TcpOption::MaximumSegmentSize(mss);
     let mut count = 1;
@@ -231,7 +236,7 @@ fn options<'a>(outgoing: &Outgoing<'_>, sack: &'a mut [u8]) -> ([TcpOption<'a>; 
         options[count + 1] = TcpOption::WindowScale(shift);
         count += 2;
     }
-    (options, count)
+    count
 }
 
 /// For packets from this host to the peer.

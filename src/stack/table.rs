@@ -200,3 +200,16 @@ impl core::fmt::Debug for KeyedHash {
         f.write_str("KeyedHash")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the stack adds to a TCB, whose own budget is with it.
+    #[test]
+    fn an_entry_takes_little_more_than_its_tcb() {
+        let more = size_of::<Entry>() - size_of::<Tcb>();
+        println!("{more} bytes more");
+        assert!(more <= 64, "{more} bytes more");
+    }
+}

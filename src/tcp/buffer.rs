@@ -11,7 +11,7 @@ use crate::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct RingBuffer {
     /// Empty, or a power of two long.
-    storage: Vec<u8>,
+    storage: Box<[u8]>,
     /// Where the front is in `storage`.
     head: usize,
     /// How many octets after the front are in use.
@@ -92,7 +92,7 @@ impl RingBuffer {
     /// How many octets of storage there are.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.storage.capacity()
+        self.storage.len()
     }
 
     fn index(&self, offset: usize) -> usize {
@@ -108,7 +108,7 @@ impl RingBuffer {
         let larger = needed.max(Self::MIN_CAPACITY).next_power_of_two();
         // Zeroed pages of the system cost nothing until they are written: one octet far
         // ahead of its turn takes a page, not the megabyte before it.
-        let mut storage = vec![0; larger];
+        let mut storage = vec![0; larger].into_boxed_slice();
         // The front goes to the start; all is kept, since there may be octets past `len`.
         let (end, start) = self.storage.split_at(self.head);
         storage[..start.len()].copy_from_slice(start);

@@ -103,7 +103,7 @@ impl HalfOpen {
             tcb.syn_sent_at = Some(self.sent);
         }
         tcb.timers.set(Timer::Retransmit, self.due);
-        tcb.challenges = (self.challenged_since, self.challenges);
+        (tcb.challenged_since, tcb.challenges) = (self.challenged_since, self.challenges);
         if self.ack_due {
             tcb.ack_due = AckDue::Now;
         }
@@ -128,7 +128,7 @@ impl HalfOpen {
         };
         // There is no other timer in this state.
         self.due = tcb.deadline();
-        (self.challenged_since, self.challenges) = tcb.challenges;
+        (self.challenged_since, self.challenges) = (tcb.challenged_since, tcb.challenges);
         self.ack_due = tcb.ack_due == AckDue::Now;
         self.retries = tcb.retries;
         // What a SYN that came again has changed.

@@ -200,14 +200,13 @@ impl Tcb {
     /// from one of another (CVE-2016-5696).
     pub(super) fn challenge(&mut self, now: Instant, config: &Config, segment: &TcpSegment<'_>) {
         if segment.payload().is_empty() && !segment.flags().fin() {
-            let (since, count) = &mut self.challenges;
-            if now - *since >= config.challenge_interval {
-                (*since, *count) = (now, 0);
+            if now - self.challenged_since >= config.challenge_interval {
+                (self.challenged_since, self.challenges) = (now, 0);
             }
-            if *count >= config.max_challenges {
+            if self.challenges >= config.max_challenges {
                 return;
             }
-            *count += 1;
+            self.challenges += 1;
         }
         self.ack_due = AckDue::Now;
     }

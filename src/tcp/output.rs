@@ -99,6 +99,11 @@ impl Tcb {
         if let Some(probe) = self.next_tail_probe(mss) {
             return Some(probe);
         }
+        if self.snd.una == self.snd.nxt && self.unsent() == 0 && !self.fin_queued {
+            // As in any connection that only receives.
+            (self.cwnd_limited, self.probe) = (false, false);
+            return None;
+        }
         // The last call before an acknowledgment says what ended the sending.
         self.cwnd_limited = self.is_paced(now, config);
         if self.cwnd_limited {
@@ -127,10 +132,15 @@ impl Tcb {
         due.is_some()
     }
 
+    /// By the congestion window also in recovery: what PRR has left for now may be next to
+    /// nothing, and at that pace a segment would take minutes.
     fn pace(&self) -> Option<Pace> {
-        let ssthresh = self.congestion.slow_start_threshold();
+        let (cwnd, ssthresh) = (
+            self.congestion.window(),
+            self.congestion.slow_start_threshold(),
+        );
         let mss = self.snd.mss.into();
-        Pace::new(self.network_window(), ssthresh, self.srtt(), mss)
+        Pace::new(cwnd, ssthresh, self.srtt(), mss)
     }
 
     /// What was never sent, or a probe of the peer's window.

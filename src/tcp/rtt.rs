@@ -1,15 +1,15 @@
 use core::time::Duration;
 
 use super::config::Config;
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 
 /// Round-trip time and retransmission timeout (RFC 6298).
 #[derive(Debug)]
 pub(super) struct Rtt {
-    /// SRTT and RTTVAR, once there has been a sample.
-    smoothed: Option<(Duration, Duration)>,
-    /// The smallest round-trip time of late, and when it was measured.
-    min: (Duration, Instant),
+    /// SRTT and RTTVAR in nanoseconds, once there has been a sample.
+    smoothed: Option<(u64, u64)>,
+    /// The smallest round-trip time of late in nanoseconds, and when it was measured.
+    min: (u64, Instant),
     /// How often the timeout has been doubled.
     backoff: u8,
     /// Our SYN was sent again.
@@ -26,7 +26,7 @@ impl Rtt {
     pub(super) const fn new() -> Rtt {
         Rtt {
             smoothed: None,
-            min: (Duration::ZERO, Instant::ZERO),
+            min: (0, Instant::ZERO),
             backoff: 0,
             syn_was_lost: false,
             careful: false,
@@ -35,30 +35,37 @@ impl Rtt {
 
     /// SRTT and RTTVAR, once there has been a sample.
     pub(super) fn smoothed(&self) -> Option<(Duration, Duration)> {
+        let of_nanos = Duration::from_nanos;
         self.smoothed
+            .map(|(srtt, rttvar)| (of_nanos(srtt), of_nanos(rttvar)))
+    }
+
+    /// SRTT; zero before the first sample.
+    pub(super) fn srtt(&self) -> Duration {
+        Duration::from_nanos(self.smoothed.map_or(0, |(srtt, _)| srtt))
     }
 
     /// The smallest round-trip time of late; zero before the first sample.
     pub(super) fn min(&self) -> Duration {
-        self.min.0
+        Duration::from_nanos(self.min.0)
     }
 
     /// Takes in a measurement of a segment that was not retransmitted (section 3,
     /// Karn's rule), and ends the backing off. Of such measurements `expected` are made in
     /// a round trip: each counts for less then (RFC 7323 appendix G).
     pub(super) fn sample(&mut self, now: Instant, rtt: Duration, expected: u32) {
-        let expected = expected.max(1);
+        let (rtt, expected) = (nanos(rtt), u64::from(expected.max(1)));
         self.smoothed = Some(match self.smoothed {
             // Section 2.2.
             None => (rtt, rtt / 2),
             // Section 2.3: alpha 1/8, beta 1/4, RTTVAR first.
             Some((srtt, rttvar)) => (
-                mix(srtt, rtt, expected.saturating_mul(8)),
-                mix(rttvar, srtt.abs_diff(rtt), expected.saturating_mul(4)),
+                mix(srtt, rtt, expected * 8),
+                mix(rttvar, srtt.abs_diff(rtt), expected * 4),
             ),
         });
         let (min, measured_at) = self.min;
-        if rtt <= min || min.is_zero() || now - measured_at > Self::MIN_LIFETIME {
+        if rtt <= min || min == 0 || now - measured_at > Self::MIN_LIFETIME {
             self.min = (rtt, now);
         }
         self.backoff = 0;
@@ -82,11 +89,15 @@ impl Rtt {
             None if self.careful => config.initial_rto.max(Duration::from_secs(3)),
             None => config.initial_rto,
             // The clock is in nanoseconds: its granularity G does not count.
-            Some((srtt, rttvar)) => srtt + rttvar * 4,
+            Some((srtt, rttvar)) => {
+                Duration::from_nanos(srtt.saturating_add(rttvar.saturating_mul(4)))
+            }
         };
-        let base = base.max(config.min_rto);
-        base.saturating_mul(1 << self.backoff.min(16))
-            .min(config.max_rto)
+        let mut rto = base.max(config.min_rto);
+        if self.backoff > 0 {
+            rto = rto.saturating_mul(1 << self.backoff.min(16));
+        }
+        rto.min(config.max_rto)
     }
 
     /// Section 5.5: the timer has expired.
@@ -101,7 +112,7 @@ impl Rtt {
 }
 
 /// `new` counts for one part in `parts`.
-fn mix(old: Duration, new: Duration, parts: u32) -> Duration {
+fn mix(old: u64, new: u64, parts: u64) -> u64 {
     if new < old {
         old - (old - new) / parts
     } else {

@@ -92,8 +92,6 @@ impl Script {
         let mut config = Config::seeded(*US.ip(), 1);
         // Acknowledgments wait from the first one on, unless a test is about those.
         config.tcp.quick_acks = 0;
-        // Acknowledgments wait from the first one on, unless a test is about those.
-        config.tcp.quick_acks = 0;
         change(&mut config);
         let mut stack = Stack::new(config);
         let listener = stack.listen(Listen::port(US.port())).unwrap();

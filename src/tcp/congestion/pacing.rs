@@ -1,6 +1,6 @@
 use core::time::Duration;
 
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 
 /// How fast a connection may send: the congestion window once a round trip, and some more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,16 +9,17 @@ pub(in crate::tcp) struct Pace {
     octets: u64,
     /// .. in so many nanoseconds.
     nanos: u64,
-    /// What may leave at once, in nanoseconds of this pace.
-    burst: u64,
+    /// SMSS, in octets.
+    mss: u32,
 }
 
 impl Pace {
     /// In slow start twice the window a round trip, since it doubles in one; after it 1.25 of
     /// it, so that it is the window that limits a connection, and a round-trip time
     /// measured too long does not. The numbers are those of Linux and of RFC 9002 section 7.7.
-    const SLOW_START: (u64, u64) = (2, 1);
-    const AVOIDANCE: (u64, u64) = (5, 4);
+    /// In quarters.
+    const SLOW_START: u64 = 8;
+    const AVOIDANCE: u64 = 5;
     /// How long one burst lasts: about as late as a busy host's timer fires, for what would
     /// have left meanwhile must not be lost. At 200 Mbit/s that is 50 kB.
     const BURST: Duration = Duration::from_millis(2);
@@ -32,19 +33,22 @@ impl Pace {
         if srtt <= Self::BURST {
             return None;
         }
-        let (gain, divisor) = if cwnd < ssthresh {
+        let quarters = if cwnd < ssthresh {
             Self::SLOW_START
         } else {
             Self::AVOIDANCE
         };
-        let mut pace = Pace {
-            octets: (u64::from(cwnd) * gain / divisor).max(1),
+        Some(Pace {
+            octets: (u64::from(cwnd) * quarters / 4).max(1),
             nanos: nanos(srtt),
-            burst: 0,
-        };
-        let segments = pace.nanos_for(u64::from(mss) * Self::BURST_SEGMENTS);
-        pace.burst = segments.max(nanos(Self::BURST));
-        Some(pace)
+            mss,
+        })
+    }
+
+    /// What may leave at once, in nanoseconds of this pace.
+    fn burst(&self) -> u64 {
+        let segments = self.nanos_for(u64::from(self.mss) * Self::BURST_SEGMENTS);
+        segments.max(nanos(Self::BURST))
     }
 
     /// How long `octets` take.
@@ -68,19 +72,18 @@ impl Pacer {
     /// before it is used again, so that the timer that waits for it does not fire for
     /// each segment.
     pub(in crate::tcp) fn until(&self, now: Instant, pace: &Pace) -> Option<Instant> {
-        let ahead = nanos(self.full - now);
-        (ahead > pace.burst).then(|| now + Duration::from_nanos(ahead - pace.burst / 2))
+        if self.full <= now {
+            // Before anything is divided: the bucket is full.
+            return None;
+        }
+        let (ahead, burst) = (nanos(self.full - now), pace.burst());
+        (ahead > burst).then(|| now + Duration::from_nanos(ahead - burst / 2))
     }
 
     /// `len` octets have left.
     pub(in crate::tcp) fn on_sent(&mut self, now: Instant, pace: &Pace, len: u32) {
         self.full = self.full.max(now) + Duration::from_nanos(pace.nanos_for(len.into()));
     }
-}
-
-/// A duration in nanoseconds; 584 years at most.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
