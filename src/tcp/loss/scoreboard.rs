@@ -219,17 +219,7 @@ impl Scoreboard {
             // Both lie in this run or at its ends.
             let first = self.split_at(from).unwrap_or(place);
             self.split_at(to);
-            let run = self.runs[first];
-            self.runs[first].fate = Fate::Sacked;
-            self.count(run.fate, to - from, false);
-            self.count(Fate::Sacked, to - from, true);
-            tell(Delivered {
-                start: from,
-                end: to,
-                sent_at: run.sent_at,
-                again: run.again,
-            });
-            place = self.melt(first) + 1;
+            place = self.melt(first, right, &mut tell) + 1;
         }
     }
 
@@ -260,22 +250,47 @@ impl Scoreboard {
         (from < to).then_some((from, to))
     }
 
-    /// What was received at `place` becomes one with what was received beside it; gives its
-    /// new place.
-    fn melt(&mut self, mut place: usize) -> usize {
-        let is_sacked = |runs: &VecDeque<Run>, at| {
-            runs.get(at)
-                .is_some_and(|run: &Run| run.fate == Fate::Sacked)
-        };
-        if is_sacked(&self.runs, place + 1) {
-            self.runs.remove(place);
+    /// The run at `first`, and those after it that end by `right`, are received, and become
+    /// one with what was received beside them; gives its place. In one go, however many there
+    /// are: a report of a whole window must not move the rest of it run by run.
+    fn melt(
+        &mut self,
+        first: usize,
+        right: SeqNumber,
+        tell: &mut impl FnMut(Delivered),
+    ) -> usize {
+        let is_sacked = |run: &Run| run.fate == Fate::Sacked;
+        let start = self.start_of(first);
+        let (mut from, mut after) = (start, first);
+        while let Some(run) = self.runs.get(after).copied()
+            && run.end <= right
+        {
+            self.count(run.fate, run.end - from, false);
+            if !is_sacked(&run) {
+                tell(Delivered {
+                    start: from,
+                    end: run.end,
+                    sent_at: run.sent_at,
+                    again: run.again,
+                });
+            }
+            (from, after) = (run.end, after + 1);
+        }
+        self.count(Fate::Sacked, from - start, true);
+        // Their octets are counted already.
+        if self.runs.get(after).is_some_and(is_sacked) {
+            after += 1;
             self.sacked_runs -= 1;
         }
-        if place > 0 && is_sacked(&self.runs, place - 1) {
-            self.runs.remove(place - 1);
-            self.sacked_runs -= 1;
+        let mut place = first;
+        if place > 0 && is_sacked(&self.runs[place - 1]) {
             place -= 1;
+            self.sacked_runs -= 1;
         }
+        let end = self.runs[after - 1].end;
+        self.runs.drain(place + 1..after);
+        let run = &mut self.runs[place];
+        (run.end, run.fate) = (end, Fate::Sacked);
         place
     }
 
@@ -317,16 +332,13 @@ impl Scoreboard {
         }
     }
 
-    /// Takes the first `len` octets for lost, which is all that duplicate acknowledgments
-    /// tell of a receiver without SACK (RFC 6582).
+    /// Takes the segments in the first `len` octets for lost, or as much of the first one if
+    /// it is larger: all that duplicate acknowledgments tell of a receiver without SACK
+    /// (RFC 6582).
     pub(in crate::tcp) fn mark_first_lost(&mut self, len: u32) {
         let end = self.base + len;
-        let place = self.runs.partition_point(|run| run.end <= end);
-        if self
-            .runs
-            .get(place)
-            .is_some_and(|run| run.fate == Fate::InFlight)
-        {
+        let is_larger = |run: &Run| run.fate == Fate::InFlight && end < run.end;
+        if self.runs.front().is_some_and(is_larger) {
             self.split_at(end);
         }
         self.mark_lost(|run_end, _| run_end <= end);
@@ -562,11 +574,24 @@ mod tests {
                         }
                     }
                     Step::LoseFirst(count) => {
-                        board.mark_first_lost(count.min(len));
-                        for octet in model.iter_mut().take(count as usize) {
-                            if octet.fate == Fate::InFlight {
-                                octet.fate = Fate::Lost;
+                        let count = count.min(len);
+                        board.mark_first_lost(count);
+                        let parts: Vec<_> = model.iter().copied().collect();
+                        let mut end = 0;
+                        for part in parts.chunk_by(|a, b| a.segment == b.segment) {
+                            let mut to = end + part.len();
+                            if end == 0 && to > count as usize && part[0].fate == Fate::InFlight {
+                                // The first of them is cut.
+                                to = count as usize;
+                                segments += 1;
+                                model.range_mut(..to).for_each(|octet| octet.segment = segments);
                             }
+                            for octet in model.range_mut(end..to) {
+                                if octet.fate == Fate::InFlight && to <= count as usize {
+                                    octet.fate = Fate::Lost;
+                                }
+                            }
+                            end += part.len();
                         }
                     }
                     Step::Forgive => {
