@@ -66,7 +66,8 @@ impl Tcb {
                 && self.snd.wnd == before
                 && !probed;
             if is_duplicate {
-                let report = Report::of_duplicate(self.flight());
+                let mut report = Report::of_duplicate(self.flight());
+                report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
                 let echo = self.timestamps.echoed(options);
                 self.recover(now, config, &report, echo);
             }
@@ -134,9 +135,10 @@ impl Tcb {
     /// section 3, RFC 7323 section 4.1).
     fn measure(&mut self, now: Instant, report: &Report, echo: Echo) {
         let measured = match report.arrived.measurable {
-            Some(sent_at) => Some(now - sent_at),
-            None if report.acked > 0 => echo.round_trip(now),
-            None => None,
+            // What was received long ago is acknowledged late, with what was sent again.
+            Some(sent_at) if !report.arrived.again => Some(now - sent_at),
+            _ if report.acked > 0 => echo.round_trip(now),
+            _ => None,
         };
         if let Some(rtt) = measured {
             // RFC 7323 appendix G: with many measurements a round trip each counts less.

@@ -100,14 +100,21 @@ impl Tcb {
             return Some(probe);
         }
         // The last call before an acknowledgment says what ended the sending.
-        self.cwnd_limited = self.is_paced(now, config);
-        if self.cwnd_limited {
+        self.cwnd_limited = false;
+        if self.is_paced(now, config) {
+            // The window counts as used if what waits would fill it.
+            let waits = self.unsent().saturating_add(self.flight.board.lost());
+            let wants = self.flight.pipe().saturating_add(waits);
+            self.cwnd_limited = wants >= self.network_window();
             return None;
         }
-        let span = self
+        let mut span = self
             .next_lost(mss)
-            .or_else(|| self.next_new(now, config, mss))
-            .or_else(|| self.next_in_doubt(mss));
+            .or_else(|| self.next_new(now, config, mss));
+        if span.is_none() && self.stop_asking() {
+            span = self.next_lost(mss);
+        }
+        let span = span.or_else(|| self.next_in_doubt(mss));
         if span.is_none() {
             self.watch_window(now, config);
         }
@@ -211,12 +218,23 @@ impl Tcb {
     /// Where nothing in flight will bring an acknowledgment, and there is something that the
     /// peer's window is too small for, only a probe can.
     fn watch_window(&mut self, now: Instant, config: &Config) {
-        let idle = self.flight.board.in_flight() == 0 && !self.timers.is_set(Timer::Persist);
+        if self.timers.is_set(Timer::Persist) {
+            return;
+        }
+        let idle = self.flight.board.in_flight() == 0;
+        if self.flight() > 0 && !self.timers.is_set(Timer::Retransmit) {
+            // It has expired, and the window has no room for what is lost. Something may be
+            // under way yet; if not, only time tells.
+            let due = now + self.rto(config);
+            self.timers.set(Timer::Retransmit, due);
+        }
         let waits = self.unsent() > 0
             || self.flight.board.lost() > 0
             || (self.fin_queued && !self.fin_sent);
         if idle && waits {
             self.timers.stop(Timer::Retransmit);
+            self.timers.stop(Timer::TailProbe);
+            self.timers.stop(Timer::Reorder);
             self.set_persist_timer(now, config);
             if self.flight() == 0 {
                 self.begin_to_wait(now, config);
@@ -253,6 +271,7 @@ impl Tcb {
             self.note_size(seq, len);
             if !probe {
                 self.timers.stop(Timer::Persist);
+                self.probe = false;
                 // RFC 6298 section 5.1; and no earlier than one timeout after the oldest
                 // octet was last sent.
                 if !self.timers.is_set(Timer::Retransmit) || seq == self.snd.una {

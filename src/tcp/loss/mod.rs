@@ -42,6 +42,9 @@ pub(super) struct Flight {
     pub(super) tail: TailProbe,
     /// The episode of recovery that goes on, if one does.
     pub(super) episode: Option<Episode>,
+    /// The last one, as long as the peer may yet report that all of it was needless: until
+    /// more than this is acknowledged.
+    pub(super) past: Option<(Undo, SeqNumber)>,
     /// No fast recovery begins before this is acknowledged (RFC 6582 section 3.2 step 2 and
     /// section 4, RFC 6675 section 5.1).
     pub(super) not_before: Option<SeqNumber>,
@@ -49,7 +52,8 @@ pub(super) struct Flight {
     pub(super) duplicate_acks: u8,
     /// How many octets have left the network by what those say.
     pub(super) gone: u32,
-    /// The next retransmission goes out whatever the congestion window.
+    /// The next retransmission goes out whatever the congestion window; only where octets
+    /// are lost.
     pub(super) at_once: bool,
 }
 
@@ -60,6 +64,7 @@ impl Flight {
             rack: Rack::new(iss),
             tail: TailProbe::default(),
             episode: None,
+            past: None,
             not_before: None,
             duplicate_acks: 0,
             gone: 0,

@@ -253,12 +253,7 @@ impl Scoreboard {
     /// The run at `first`, and those after it that end by `right`, are received, and become
     /// one with what was received beside them; gives its place. In one go, however many there
     /// are: a report of a whole window must not move the rest of it run by run.
-    fn melt(
-        &mut self,
-        first: usize,
-        right: SeqNumber,
-        tell: &mut impl FnMut(Delivered),
-    ) -> usize {
+    fn melt(&mut self, first: usize, right: SeqNumber, tell: &mut impl FnMut(Delivered)) -> usize {
         let is_sacked = |run: &Run| run.fate == Fate::Sacked;
         let start = self.start_of(first);
         let (mut from, mut after) = (start, first);
