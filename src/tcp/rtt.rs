@@ -82,7 +82,10 @@ impl Rtt {
             None if self.careful => config.initial_rto.max(Duration::from_secs(3)),
             None => config.initial_rto,
             // The clock is in nanoseconds: its granularity G does not count.
-            Some((srtt, rttvar)) => srtt + rttvar * 4,
+            // On a path that never varies RTTVAR goes towards zero, and the first
+            // acknowledgment that the peer delays would come too late: the floor is under the
+            // variation alone, as in Linux.
+            Some((srtt, rttvar)) => srtt + (rttvar * 4).max(config.min_rto),
         };
         let base = base.max(config.min_rto);
         base.saturating_mul(1 << self.backoff.min(16))

@@ -150,6 +150,7 @@ impl Tcb {
             self.undo(now);
         }
         self.review_past(now, report);
+        let was_fast = self.flight.episode.as_ref().is_some_and(Episode::is_fast);
         let ended = self.end_episode();
 
         let lost_before = self.flight.board.lost();
@@ -184,6 +185,8 @@ impl Tcb {
                     report.acked > 0 && lost <= lost_before,
                 );
             }
+            // The window is ssthresh when fast recovery ends (RFC 6582 section 3.2 step 3).
+            _ if ended && was_fast => {}
             _ if report.acked > 0 && !report.marked => self.grow(now, report),
             _ => {}
         }
@@ -571,7 +574,11 @@ impl Tcb {
         let (start, end) = match hole {
             Some(hole) => hole,
             None if rescue.is_some() => return None,
-            None => flight.board.last_in_flight(mss)?,
+            // If it has been sent again already, RACK tells whether that is lost too.
+            None => flight
+                .board
+                .last_in_flight(mss)
+                .filter(|(start, _)| *highest_again <= *start)?,
         };
         if edge < end {
             return None;

@@ -29,6 +29,11 @@ impl TailProbe {
         (self.out, self.due) = (None, false);
     }
 
+    /// Whether it is not known yet what became of it.
+    pub(in crate::tcp) fn is_out(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// What it would have asked for is acknowledged.
     pub(super) fn forget_due(&mut self) {
         self.due = false;
