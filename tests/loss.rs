@@ -5,6 +5,7 @@ mod common;
 
 use std::time::Duration;
 
+use common::script::Script;
 use common::sender::{BOTH, RENO, RTT, SACK, STAMPS, Sender, each, segments};
 use zerotcp::tcp::{Ecn, Phase, State};
 
@@ -738,4 +739,18 @@ fn a_round_trip_is_not_measured_by_what_waited_behind_a_hole() {
     l.pass(290);
     l.ack(4001);
     assert_eq!(l.info().srtt, before);
+}
+
+#[test]
+fn tiny_segments_leave_room_for_text_beside_reports() {
+    let mut s = Script::with(|config| config.tcp.min_mss = 8);
+    s.inject("S 0 <mss 28,nop,nop,sackOK,nop,nop,ts 1 0>");
+    s.next().unwrap();
+    s.inject(". 1 ack 1 <nop,nop,ts 1 0>");
+    let id = s.accept();
+    for start in [11, 21, 31, 41] {
+        s.inject(&format!(". {start}:{} ack 1 <nop,nop,ts 1 0>", start + 5));
+    }
+    s.send(id, 100);
+    s.expect(". 1:17 ack 1 <nop,nop,ts * 1>");
 }

@@ -348,12 +348,16 @@ impl Tcb {
     }
 
     /// How many SACK blocks a segment has room for: four, or three beside timestamps
-    /// (RFC 2018 section 3); none for a peer that does not understand them.
+    /// (RFC 2018 section 3); none for a peer that does not understand them. With tiny segments
+    /// fewer: half of one is left for text, which would get through octet by octet else.
     fn sack_room(&self) -> usize {
-        match (self.rcv.sack_permitted, self.timestamps.enabled()) {
-            (false, _) => 0,
-            (true, true) => SackBlocks::MAX - 1,
-            (true, false) => SackBlocks::MAX,
-        }
+        let (most, timestamps) = match (self.rcv.sack_permitted, self.timestamps.enabled()) {
+            (false, _) => return 0,
+            (true, true) => (SackBlocks::MAX - 1, Timestamps::OPTION_LEN as usize),
+            (true, false) => (SackBlocks::MAX, 0),
+        };
+        // Kind and length with two NOPs, and eight octets each.
+        let room = usize::from(self.snd.mss) / 2;
+        most.min(room.saturating_sub(timestamps + 4) / 8)
     }
 }

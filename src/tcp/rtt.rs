@@ -135,7 +135,7 @@ mod tests {
         for _ in 0..100 {
             rtt.sample(Instant::ZERO, Duration::ZERO, 1);
         }
-        assert_eq!(rtt.rto(&config), config.min_rto); // 2.4
+        assert_eq!(rtt.rto(&config).as_millis(), 200); // 2.4
 
         let mut rtt = Rtt::new();
         rtt.note_syn_lost();
