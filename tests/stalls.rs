@@ -239,7 +239,7 @@ impl World {
             let due = end.stack.poll_timeout();
             assert!(
                 due.is_some_and(|due| due < self.now + Duration::from_secs(130)),
-                "seed {}: side {side} has no timer at {}: {info:?}",
+                "seed {}: side {side} has no timer but {due:?} at {}: {info:?}",
                 self.seed,
                 self.now
             );

@@ -124,7 +124,10 @@ impl Tcb {
     /// Whether it is too early for the next segment; then a timer waits for it.
     fn is_paced(&mut self, now: Instant, config: &Config) -> bool {
         let waits = self.unsent() > 0 || self.flight.board.lost() > 0;
-        if !config.pacing || self.flight.at_once || !waits {
+        // With nothing in the network there is nothing to keep a distance from: what was
+        // sent at a slower pace than now is no reason to wait for longer than a round trip.
+        let alone = self.flight.pipe() == 0;
+        if !config.pacing || self.flight.at_once || alone || !waits {
             return false;
         }
         let due = self.pace().and_then(|pace| self.pacer.until(now, &pace));

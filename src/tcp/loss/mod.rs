@@ -14,12 +14,14 @@
 //! | `rack` | loss by time: RACK, RFC 8985 section 6 |
 //! | `tail` | probes for a lost tail: TLP, RFC 8985 section 7 |
 //! | `recovery` | episodes of recovery: RFC 6582, RFC 6675 section 5, RFC 6298 section 5 |
+//! | `resend` | what goes out again, in which order: RFC 6675 section 4 |
 //! | `prr` | how much goes out in one: RFC 6937 |
 //! | `undo` | which of them were mistakes: RFC 3522 (Eifel), RFC 5682 (F-RTO), D-SACK |
 
 mod prr;
 mod rack;
 mod recovery;
+mod resend;
 mod scoreboard;
 mod tail;
 mod undo;
