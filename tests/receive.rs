@@ -228,10 +228,10 @@ fn a_retransmission_is_measured_by_its_timestamp() {
     let (mut s, id) = timestamped(Script::new(), 500);
     s.send(id, 5);
     s.next().unwrap();
-    s.pass(201);
-    s.expect("P. 1:6 ack 1 <nop,nop,ts 211 500>");
+    s.pass(211);
+    s.expect("P. 1:6 ack 1 <nop,nop,ts 221 500>");
     s.pass(100);
-    s.inject(". 1 ack 6 <ts 900 211>");
+    s.inject(". 1 ack 6 <ts 900 221>");
     // It was 10 ms in the handshake, this time 100 ms.
     let srtt = info(&s, id).srtt.unwrap().as_micros();
     assert_eq!(srtt, (7 * 10_000 + 100_000) / 8);

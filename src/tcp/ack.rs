@@ -46,27 +46,26 @@ impl Tcb {
         let before = self.snd.wnd;
         let advances = self.snd.una < ack;
         let probed = self.timers.is_set(Timer::Persist);
-        if advances || (!options.sack().is_empty() && self.flight() > 0) {
+        // RFC 5681 section 2: what counts as a duplicate. Of a probe for a lost tail there may
+        // be news when all is acknowledged (RFC 8985 section 7.4.2).
+        let waits = self.flight() > 0 || self.flight.tail.is_out();
+        let may_be_duplicate = waits && !advances && segment.sequence_len() == 0 && !probed;
+        if advances || !options.sack().is_empty() {
             let echo = self.timestamps.echoed(options);
             let mut report = self.mark_arrivals(now, ack, options.sack(), echo);
             if advances {
                 self.advance(now, config, ack, effects);
             }
             self.update_window(segment);
-            report.is_duplicate =
-                !advances && segment.sequence_len() == 0 && self.snd.wnd == before && !probed;
+            report.is_duplicate = may_be_duplicate && self.snd.wnd == before;
             report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
             self.measure(now, &report, echo);
             self.recover(now, config, &report, echo);
         } else {
             self.update_window(segment);
-            // RFC 5681 section 2: what counts as a duplicate.
-            let is_duplicate = self.flight() > 0
-                && segment.sequence_len() == 0
-                && self.snd.wnd == before
-                && !probed;
-            if is_duplicate {
-                let report = Report::of_duplicate(self.flight());
+            if may_be_duplicate && self.snd.wnd == before {
+                let mut report = Report::of_duplicate(self.flight());
+                report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
                 let echo = self.timestamps.echoed(options);
                 self.recover(now, config, &report, echo);
             }
@@ -134,9 +133,10 @@ impl Tcb {
     /// section 3, RFC 7323 section 4.1).
     fn measure(&mut self, now: Instant, report: &Report, echo: Echo) {
         let measured = match report.arrived.measurable {
-            Some(sent_at) => Some(now - sent_at),
-            None if report.acked > 0 => echo.round_trip(now),
-            None => None,
+            // What was received long ago is acknowledged late, with what was sent again.
+            Some(sent_at) if !report.arrived.again => Some(now - sent_at),
+            _ if report.acked > 0 => echo.round_trip(now),
+            _ => None,
         };
         if let Some(rtt) = measured {
             // RFC 7323 appendix G: with many measurements a round trip each counts less.

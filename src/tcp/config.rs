@@ -51,8 +51,9 @@ pub struct Config {
     pub black_hole_timeouts: u8,
     /// The initial retransmission timeout. 1 s (RFC 6298 section 2.1).
     pub initial_rto: Duration,
-    /// The smallest retransmission timeout. 200 ms: RFC 6298 section 2.4 has 1 s as
-    /// a SHOULD, every system in use is below.
+    /// The smallest retransmission timeout, and by how much it is longer than the smoothed
+    /// round-trip time at least. 200 ms: RFC 6298 section 2.4 has 1 s as a SHOULD, every system
+    /// in use is below.
     pub min_rto: Duration,
     /// The largest retransmission timeout, and the longest gap between window
     /// probes. 60 s (RFC 6298 section 2.5).

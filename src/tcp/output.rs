@@ -105,14 +105,21 @@ impl Tcb {
             return None;
         }
         // The last call before an acknowledgment says what ended the sending.
-        self.cwnd_limited = self.is_paced(now, config);
-        if self.cwnd_limited {
+        self.cwnd_limited = false;
+        if self.is_paced(now, config) {
+            // The window counts as used if what waits would fill it.
+            let waits = self.unsent().saturating_add(self.flight.board.lost());
+            let wants = self.flight.pipe().saturating_add(waits);
+            self.cwnd_limited = wants >= self.network_window();
             return None;
         }
-        let span = self
+        let mut span = self
             .next_lost(mss)
-            .or_else(|| self.next_new(now, config, mss))
-            .or_else(|| self.next_in_doubt(mss));
+            .or_else(|| self.next_new(now, config, mss));
+        if span.is_none() && self.stop_asking() {
+            span = self.next_lost(mss);
+        }
+        let span = span.or_else(|| self.next_in_doubt(mss));
         if span.is_none() {
             self.watch_window(now, config);
         }
@@ -122,7 +129,10 @@ impl Tcb {
     /// Whether it is too early for the next segment; then a timer waits for it.
     fn is_paced(&mut self, now: Instant, config: &Config) -> bool {
         let waits = self.unsent() > 0 || self.flight.board.lost() > 0;
-        if !config.pacing || self.flight.at_once || !waits {
+        // With nothing in the network there is nothing to keep a distance from: what was
+        // sent at a slower pace than now is no reason to wait for longer than a round trip.
+        let alone = self.flight.pipe() == 0;
+        if !config.pacing || self.flight.at_once || alone || !waits {
             return false;
         }
         let due = self.pace().and_then(|pace| self.pacer.until(now, &pace));
@@ -229,14 +239,23 @@ impl Tcb {
     /// Where nothing in flight will bring an acknowledgment, and there is something that the
     /// peer's window is too small for, only a probe can.
     fn watch_window(&mut self, now: Instant, config: &Config) {
-        let idle = self.flight.board.in_flight() == 0
-            && !self.timers.is_set(Timer::Persist)
-            && !self.ecn.holds();
+        if self.timers.is_set(Timer::Persist) || self.ecn.holds() {
+            return;
+        }
+        let idle = self.flight.board.in_flight() == 0;
+        if self.flight() > 0 && !self.timers.is_set(Timer::Retransmit) {
+            // It has expired, and the window has no room for what is lost. Something may be
+            // under way yet; if not, only time tells.
+            let due = now + self.rto(config);
+            self.timers.set(Timer::Retransmit, due);
+        }
         let waits = self.unsent() > 0
             || self.flight.board.lost() > 0
             || (self.fin_queued && !self.fin_sent);
         if idle && waits {
             self.timers.stop(Timer::Retransmit);
+            self.timers.stop(Timer::TailProbe);
+            self.timers.stop(Timer::Reorder);
             self.set_persist_timer(now, config);
             if self.flight() == 0 {
                 self.begin_to_wait(now, config);
@@ -273,6 +292,7 @@ impl Tcb {
             self.note_size(seq, len);
             if !probe {
                 self.timers.stop(Timer::Persist);
+                self.probe = false;
                 // RFC 6298 section 5.1; and no earlier than one timeout after the oldest
                 // octet was last sent.
                 if !self.timers.is_set(Timer::Retransmit) || seq == self.snd.una {
@@ -349,16 +369,16 @@ impl Tcb {
     }
 
     /// How many SACK blocks a segment has room for: four, or three beside timestamps
-    /// (RFC 2018 section 3), fewer on a link of tiny packets; none for a peer that does not
-    /// understand them.
+    /// (RFC 2018 section 3); none for a peer that does not understand them. With tiny segments
+    /// fewer: half of one is left for text, which would get through octet by octet else.
     fn sack_room(&self) -> usize {
-        // An octet of text has to fit too, and what goes before the blocks.
-        let (most, others) = match (self.rcv.sack_permitted, self.timestamps.enabled()) {
+        let (most, timestamps) = match (self.rcv.sack_permitted, self.timestamps.enabled()) {
             (false, _) => return 0,
-            (true, true) => (SackBlocks::MAX - 1, 1 + 4 + Timestamps::OPTION_LEN as usize),
-            (true, false) => (SackBlocks::MAX, 1 + 4),
+            (true, true) => (SackBlocks::MAX - 1, Timestamps::OPTION_LEN as usize),
+            (true, false) => (SackBlocks::MAX, 0),
         };
-        let room = usize::from(self.rcv.mss).saturating_sub(others);
-        most.min(room / SackBlocks::BLOCK_LEN)
+        // Kind and length with two NOPs, and eight octets each.
+        let room = usize::from(self.snd.mss) / 2;
+        most.min(room.saturating_sub(timestamps + 4) / 8)
     }
 }

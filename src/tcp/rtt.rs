@@ -89,8 +89,12 @@ impl Rtt {
             None if self.careful => config.initial_rto.max(Duration::from_secs(3)),
             None => config.initial_rto,
             // The clock is in nanoseconds: its granularity G does not count.
+            // On a path that never varies RTTVAR goes towards zero, and the first
+            // acknowledgment that the peer delays would come too late: the floor is under the
+            // variation alone, as in Linux.
             Some((srtt, rttvar)) => {
-                Duration::from_nanos(srtt.saturating_add(rttvar.saturating_mul(4)))
+                let variation = rttvar.saturating_mul(4).max(nanos(config.min_rto));
+                Duration::from_nanos(srtt.saturating_add(variation))
             }
         };
         let mut rto = base.max(config.min_rto);
@@ -143,7 +147,7 @@ mod tests {
         for _ in 0..100 {
             rtt.sample(Instant::ZERO, Duration::ZERO, 1);
         }
-        assert_eq!(rtt.rto(&config), config.min_rto); // 2.4
+        assert_eq!(rtt.rto(&config).as_millis(), 200); // 2.4
 
         let mut rtt = Rtt::new();
         rtt.note_syn_lost();

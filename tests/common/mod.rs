@@ -10,5 +10,6 @@ pub mod packets;
 #[cfg(feature = "cli")]
 pub mod pump;
 pub mod script;
+pub mod sender;
 #[cfg(feature = "cli")]
 pub mod serve;

@@ -82,7 +82,13 @@ impl Pacer {
 
     /// `len` octets have left.
     pub(in crate::tcp) fn on_sent(&mut self, now: Instant, pace: &Pace, len: u32) {
-        self.full = self.full.max(now) + Duration::from_nanos(pace.nanos_for(len.into()));
+        let full = self.full.max(now) + Duration::from_nanos(pace.nanos_for(len.into()));
+        // Retransmissions and probes leave whatever the pace: a window of one segment and a
+        // long round trip would add up to minutes, in which nothing else could leave.
+        self.full = match nanos(full - now) > pace.nanos {
+            true => full.min(now + Duration::from_nanos(pace.burst().saturating_add(pace.nanos))),
+            false => full,
+        };
     }
 }
 
@@ -116,6 +122,20 @@ mod tests {
             }
         }
         sent
+    }
+
+    #[test]
+    fn what_leaves_whatever_the_pace_holds_the_rest_back_for_a_round_trip_at_most() {
+        let pace = Pace::new(MSS, MSS, ms(7000), MSS).unwrap();
+        let (now, mut pacer) = (Instant::from_millis(5), Pacer::default());
+        for _ in 0..1000 {
+            pacer.on_sent(now, &pace, MSS);
+        }
+        let wait = pacer.until(now, &pace).map(|at| at - now).unwrap();
+        assert!(
+            wait <= ms(7000) + Duration::from_nanos(pace.burst()),
+            "{wait:?}"
+        );
     }
 
     #[test]

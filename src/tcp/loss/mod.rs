@@ -14,12 +14,14 @@
 //! | `rack` | loss by time: RACK, RFC 8985 section 6 |
 //! | `tail` | probes for a lost tail: TLP, RFC 8985 section 7 |
 //! | `recovery` | episodes of recovery: RFC 6582, RFC 6675 section 5, RFC 6298 section 5 |
+//! | `resend` | what goes out again, in which order: RFC 6675 section 4 |
 //! | `prr` | how much goes out in one: RFC 6937 |
 //! | `undo` | which of them were mistakes: RFC 3522 (Eifel), RFC 5682 (F-RTO), D-SACK |
 
 mod prr;
 mod rack;
 mod recovery;
+mod resend;
 mod scoreboard;
 mod tail;
 mod undo;
@@ -42,6 +44,9 @@ pub(super) struct Flight {
     pub(super) tail: TailProbe,
     /// The episode of recovery that goes on, if one does.
     pub(super) episode: Option<Episode>,
+    /// The last one, as long as the peer may yet report that all of it was needless: until
+    /// more than this is acknowledged.
+    pub(super) past: Option<(Undo, SeqNumber)>,
     /// No fast recovery begins before this is acknowledged (RFC 6582 section 3.2 step 2 and
     /// section 4, RFC 6675 section 5.1).
     pub(super) not_before: Option<SeqNumber>,
@@ -51,7 +56,8 @@ pub(super) struct Flight {
     pub(super) gone: u32,
     /// Something was lost of the initial window (RFC 6928 section 2).
     pub(super) lost_at_start: bool,
-    /// The next retransmission goes out whatever the congestion window.
+    /// The next retransmission goes out whatever the congestion window; only where octets
+    /// are lost.
     pub(super) at_once: bool,
 }
 
@@ -62,6 +68,7 @@ impl Flight {
             rack: Rack::new(iss),
             tail: TailProbe::default(),
             episode: None,
+            past: None,
             not_before: None,
             duplicate_acks: 0,
             gone: 0,

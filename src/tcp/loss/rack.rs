@@ -38,6 +38,8 @@ pub(in crate::tcp) struct Arrived {
     /// When the last-sent of those was sent that were sent only once: what can be measured
     /// by (Karn's rule, RFC 6298 section 3).
     pub(in crate::tcp) measurable: Option<Instant>,
+    /// Whether some were sent more than once: then nothing is measured by others.
+    pub(in crate::tcp) again: bool,
     /// Whether some were sent only once, and before the episode of recovery began.
     pub(in crate::tcp) original: bool,
     /// Segments that were overtaken.
@@ -92,6 +94,7 @@ impl Rack {
             arrived.overtaken += 1;
         }
         let rtt = evidence.now - sent_at;
+        arrived.again |= again;
         if again {
             // It may well have been the first transmission that arrived.
             if (evidence.is_older)(sent_at) || rtt < evidence.min_rtt {

@@ -2,10 +2,9 @@
 //! RFC 6675 section 5, RFC 8985 section 6.3).
 
 use super::undo::News;
-use super::{Arrived, Evidence, Fate, Frto, Prr, Undo};
+use super::{Arrived, Evidence, Frto, Prr, Undo};
 use crate::tcp::config::Config;
 use crate::tcp::congestion::{Acked, Cause, CongestionEvent, Controller};
-use crate::tcp::output::Span;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::Timer;
 use crate::tcp::timestamps::Echo;
@@ -20,18 +19,19 @@ pub(in crate::tcp) struct Episode {
     /// When the congestion window was last reduced in it.
     reduced_at: Instant,
     undo: Undo,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
+/// What an episode follows.
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     /// Fast recovery.
     Fast {
         prr: Prr,
         /// HighRxt: the number after the highest octet that was sent again.
         highest_again: SeqNumber,
-        /// RescueRxt: the one rescue retransmission has been sent.
-        rescued: bool,
+        /// RescueRxt: the number after the one rescue retransmission.
+        rescue: Option<SeqNumber>,
         /// Without SACK: a partial acknowledgment has been received.
         partial: bool,
     },
@@ -137,17 +137,23 @@ impl Tcb {
     ) {
         let una = self.snd.una;
         self.tally.reordered = self.tally.reordered.wrapping_add(report.arrived.overtaken);
-        if report.duplicate.is_some() {
+        if report.duplicate.is_some() && !self.flight.tail.is_reported(report) {
             self.flight.rack.note_duplicate(una, self.snd.nxt);
         }
         if self.flight.tail.has_repaired(una, report) && self.flight.episode.is_none() {
             self.reduce(now, report.flight, Cause::Loss, false);
         }
+        if report.marked {
+            self.forbid_undo();
+        }
         if self.was_mistake(report, echo) {
             self.undo(now);
         }
-        self.end_episode();
+        self.review_past(now, report);
+        let was_fast = self.flight.episode.as_ref().is_some_and(Episode::is_fast);
+        let ended = self.end_episode();
 
+        let lost_before = self.flight.board.lost();
         let delivered = match self.rcv.sack_permitted {
             true => {
                 self.detect_losses(now);
@@ -155,12 +161,16 @@ impl Tcb {
             }
             false => self.count_duplicates(report),
         };
-        let held = self.flight.not_before.is_some_and(|point| una <= point);
-        if self.flight.board.lost() > 0 && self.flight.episode.is_none() && !held {
-            self.begin_fast_recovery(now, report.flight);
-        }
-        let (pipe, mss) = (self.flight.pipe(), u32::from(self.snd.mss));
         let lost = self.flight.board.lost();
+        // What goes out again for another reason, a smaller MTU or a window that was closed,
+        // is no sign of congestion.
+        let congested = lost_before < lost || (ended && lost > 0);
+        let held = self.flight.not_before.is_some_and(|point| una <= point);
+        if congested && self.flight.episode.is_none() && !held {
+            self.begin_fast_recovery(now, report);
+        }
+        self.flight.at_once &= lost > 0;
+        let (pipe, mss) = (self.flight.pipe(), u32::from(self.snd.mss));
         match &mut self.flight.episode {
             Some(Episode {
                 kind: Kind::Fast { prr, .. },
@@ -172,9 +182,11 @@ impl Tcb {
                     pipe,
                     ssthresh,
                     mss,
-                    report.acked > 0 && lost == 0,
+                    report.acked > 0 && lost <= lost_before,
                 );
             }
+            // The window is ssthresh when fast recovery ends (RFC 6582 section 3.2 step 3).
+            _ if ended && was_fast => {}
             _ if report.acked > 0 && !report.marked => self.grow(now, report),
             _ => {}
         }
@@ -207,10 +219,14 @@ impl Tcb {
 
     /// The timer of what may only have been overtaken has expired.
     pub(in crate::tcp) fn on_reorder_timeout(&mut self, now: Instant) {
+        let lost_before = self.flight.board.lost();
         self.detect_losses(now);
-        if self.flight.board.lost() > 0 && self.flight.episode.is_none() {
-            let flight = self.flight();
-            self.begin_fast_recovery(now, flight);
+        if lost_before < self.flight.board.lost() && self.flight.episode.is_none() {
+            let report = Report {
+                flight: self.flight(),
+                ..Report::default()
+            };
+            self.begin_fast_recovery(now, &report);
         }
     }
 
@@ -228,8 +244,11 @@ impl Tcb {
             flight.gone = if fast { flight.gone - known } else { 0 };
             flight.duplicate_acks = 0;
             if fast {
+                // It goes out now (RFC 6582 section 3.2 step 3).
                 flight.board.mark_first_lost(mss);
+                flight.at_once = true;
             }
+            flight.gone = flight.gone.min(flight.board.in_flight());
             return report.acked - known;
         }
         if !report.is_duplicate {
@@ -242,23 +261,27 @@ impl Tcb {
         if flight.duplicate_acks == THRESHOLD && flight.episode.is_none() && !held {
             flight.board.mark_first_lost(mss);
         }
+        flight.gone = flight.gone.min(flight.board.in_flight());
         mss
     }
 
-    fn begin_fast_recovery(&mut self, now: Instant, flight: u32) {
-        // One reduction a window is enough (RFC 3168 section 6.1.2).
-        if !self.is_reduced() {
+    fn begin_fast_recovery(&mut self, now: Instant, report: &Report) {
+        let flight = report.flight;
+        // One reduction a window is enough (RFC 3168 section 6.1.2). That one was no mistake,
+        // and neither is this where the network says so itself.
+        let reduces = !self.is_reduced();
+        if reduces {
             self.reduce(now, flight, Cause::Loss, false);
         }
         let mss = self.snd.mss.into();
         self.flight.episode = Some(Episode {
             point: self.snd.nxt,
             reduced_at: now,
-            undo: Undo::default(),
+            undo: Undo::new(self.snd.una, reduces && !report.marked),
             kind: Kind::Fast {
                 prr: Prr::new(flight, self.flight.pipe(), mss),
                 highest_again: self.snd.una,
-                rescued: false,
+                rescue: None,
                 partial: false,
             },
         });
@@ -279,21 +302,26 @@ impl Tcb {
         flight
             .rack
             .detect_on_timeout(now, &mut flight.board, mss, times);
+        if !self.rcv.sack_permitted {
+            // Nothing else would tell of what was sent of late (RFC 5681 section 3.1).
+            flight.board.mark_lost(|_, _| true);
+        }
         let before = flight.episode.take();
-        let again = before.as_ref().is_some_and(|episode| !episode.is_fast());
+        // The same octets timed out before (RFC 5681 section 3.1, equation 4).
+        let again = self.retries > 1 && before.as_ref().is_some_and(|before| !before.is_fast());
         let in_recovery = before.is_some();
-        let first = mss.min(unacknowledged);
         flight.episode = Some(Episode {
             point: self.snd.nxt,
             reduced_at: now,
-            undo: Undo::default(),
             kind: Kind::Timeout {
                 // Not in the midst of another recovery (RFC 5682 section 2.1 step 1).
                 frto: match before {
-                    None => Frto::Waiting(una + first),
+                    None => Frto::Waiting(una),
                     Some(_) => Frto::Off,
                 },
             },
+            // What is undone is all of it, so all of it must have been a mistake.
+            undo: before.map_or(Undo::new(una, true), |before| before.undo),
         });
         flight.at_once = true;
         (flight.duplicate_acks, flight.gone) = (0, 0);
@@ -305,6 +333,7 @@ impl Tcb {
 
     /// Congestion: the window shrinks; `in_recovery` from an earlier one.
     fn reduce(&mut self, now: Instant, flight: u32, cause: Cause, in_recovery: bool) {
+        self.flight.past = None;
         // Of the first window, and more than four kilobytes of it.
         let first = self.tally.octets_acked < 10 * u64::from(self.snd.mss);
         self.flight.lost_at_start |= first && flight > 4096 && cause != Cause::Ecn;
@@ -351,7 +380,7 @@ impl Tcb {
         };
         let reported = report
             .duplicate
-            .is_some_and(|block| episode.undo.note_duplicate(block.right - block.left));
+            .is_some_and(|block| episode.undo.note_duplicate(block));
         let advances = report.acked > 0;
         let refuted = advances && episode.undo.is_refuted(|at| echo.is_older_than(at));
         let refuted_by_frto = match &mut episode.kind {
@@ -372,25 +401,62 @@ impl Tcb {
     }
 
     fn undo(&mut self, now: Instant) {
-        self.congestion.undo(now);
-        self.note_window_restored();
+        let episode = self.flight.episode.take();
+        if episode.is_some_and(|episode| episode.undo.restores()) {
+            self.restore_window(now);
+        }
         self.flight.board.forgive();
-        self.flight.episode = None;
         self.flight.at_once = false;
         self.flight.rack.note_recovered();
         self.rtt.end_backoff();
         self.tally.spurious = self.tally.spurious.wrapping_add(1);
     }
 
-    /// Ends the episode if everything before its point is acknowledged.
-    fn end_episode(&mut self) {
+    fn restore_window(&mut self, now: Instant) {
+        self.congestion.undo(now);
+        self.note_window_restored();
+    }
+
+    /// The network itself says that it is congested.
+    fn forbid_undo(&mut self) {
+        self.flight.past = None;
+        if let Some(episode) = &mut self.flight.episode {
+            episode.undo.forbid();
+        }
+    }
+
+    /// An episode that is over was a mistake if all that was sent again in it is reported as
+    /// a duplicate. Such a report comes after the end: what was sent again followed all that
+    /// had been sent before.
+    fn review_past(&mut self, now: Instant, report: &Report) {
+        let Some((undo, until)) = &mut self.flight.past else {
+            return;
+        };
+        let is_over = *until < self.snd.una;
+        let mistake = report
+            .duplicate
+            .is_some_and(|block| undo.note_duplicate(block));
+        if mistake && self.flight.episode.is_none() {
+            self.restore_window(now);
+            self.tally.spurious = self.tally.spurious.wrapping_add(1);
+        }
+        if mistake || is_over {
+            self.flight.past = None;
+        }
+    }
+
+    /// Ends the episode if everything before its point is acknowledged, and says whether.
+    fn end_episode(&mut self) -> bool {
         let una = self.snd.una;
         if self.flight.not_before.is_some_and(|point| point < una) {
             self.flight.not_before = None;
         }
         let Some(episode) = self.flight.episode.take_if(|episode| episode.point <= una) else {
-            return;
+            return false;
         };
+        if episode.undo.restores() {
+            self.flight.past = Some((episode.undo, self.snd.nxt));
+        }
         if !self.rcv.sack_permitted {
             // Duplicates that what was sent again needlessly still causes start no new one
             // (RFC 6582 section 3.2 step 2).
@@ -399,14 +465,20 @@ impl Tcb {
         }
         self.flight.at_once = false;
         self.flight.rack.note_recovered();
+        true
     }
 
     /// RFC 6298 sections 5.2 and 5.3, and the probe for a lost tail.
     fn rearm(&mut self, now: Instant, config: &Config, advances: bool) {
+        if self.flight.board.sacked() > 0 {
+            // What is missing is told by what has arrived (RFC 8985 section 7.2).
+            self.timers.stop(Timer::TailProbe);
+        }
         if !advances {
             return;
         }
         if self.flight() == 0 {
+            self.flight.tail.forget_due();
             self.timers.stop(Timer::Retransmit);
             self.timers.stop(Timer::TailProbe);
             self.timers.stop(Timer::Reorder);
@@ -431,94 +503,11 @@ impl Tcb {
         self.schedule_tail_probe(now, config);
     }
 
-    /// What was sent before and goes out again now: lost octets first (RFC 6675 section 4,
-    /// NextSeg rule 1).
-    pub(in crate::tcp) fn next_lost(&mut self, mss: u32) -> Option<Span> {
-        if self.flight.board.lost() == 0 || self.asks_with_new_text() {
-            return None;
-        }
-        let (start, end) = self.flight.board.first(Fate::Lost, self.snd.una, mss)?;
-        // Not beyond the peer's window, which may have shrunk (SHLD-16).
-        let edge = self.send_edge();
-        if edge <= start {
-            return None;
-        }
-        let mut end = end.min(edge);
-        if end == self.snd.nxt {
-            // What follows was never sent, and fills the segment.
-            let room = self.unsent().min(mss - (end - start));
-            end += room.min(edge - end);
-        }
-        let fits = self.flight.pipe().saturating_add(end - start) <= self.network_window();
-        if !fits && !self.flight.at_once {
-            self.cwnd_limited = true;
-            return None;
-        }
-        Some(self.span(start, end))
-    }
-
-    /// F-RTO's question goes out first, if there is anything to ask with.
-    fn asks_with_new_text(&mut self) -> bool {
-        let can_ask = self.unsent() > 0 && self.usable_window() > 0;
-        match &mut self.flight.episode {
-            Some(Episode {
-                kind: Kind::Timeout { frto },
-                ..
-            }) if matches!(frto, Frto::Asking(_)) => {
-                if !can_ask && *frto == Frto::Asking(2) {
-                    *frto = Frto::Off;
-                }
-                matches!(frto, Frto::Asking(_))
-            }
-            _ => false,
-        }
-    }
-
-    /// Where there is nothing lost and nothing new to send: a hole that is not deemed lost
-    /// yet, or once in a recovery the end of what was sent (NextSeg rules 3 and 4).
-    pub(in crate::tcp) fn next_in_doubt(&mut self, mss: u32) -> Option<Span> {
-        let edge = self.send_edge();
-        let flight = &mut self.flight;
-        let reordering_seen = flight.rack.reordering_seen();
-        let Some(Episode {
-            kind:
-                Kind::Fast {
-                    prr,
-                    highest_again,
-                    rescued,
-                    ..
-                },
-            ..
-        }) = &mut flight.episode
-        else {
-            return None;
-        };
-        let in_flight = flight.board.in_flight();
-        if !self.rcv.sack_permitted || in_flight == 0 || prr.window() < in_flight + mss {
-            return None;
-        }
-        let below = flight.board.highest_sacked();
-        let hole = flight.board.first(Fate::InFlight, *highest_again, mss);
-        // Where segments overtake each other, patience is better (RFC 8985).
-        let hole = hole.filter(|(_, end)| *end <= below && !reordering_seen);
-        let (start, end) = match hole {
-            Some(hole) => hole,
-            None if *rescued => return None,
-            None => {
-                *rescued = true;
-                flight.board.last_in_flight(mss)?
-            }
-        };
-        // Both transmissions count.
-        prr.spend(end - start);
-        (end <= edge).then(|| self.span(start, end))
-    }
-
     /// Octets from `start` to `end` went out, again or for the first time.
     pub(in crate::tcp) fn note_sent(&mut self, now: Instant, start: SeqNumber, end: SeqNumber) {
         let again = start < self.snd.nxt;
+        let old = end.min(self.snd.nxt);
         if again {
-            let old = end.min(self.snd.nxt);
             self.flight.board.push_again(start, old, now);
             self.flight.at_once = false;
         }
@@ -529,7 +518,7 @@ impl Tcb {
             return;
         };
         if again {
-            episode.undo.note_sent_again(now, end - start);
+            episode.undo.note_sent_again(now, old - start);
             let count = match episode.kind {
                 Kind::Fast { .. } => &mut self.tally.fast_retransmissions,
                 Kind::Timeout { .. } => &mut self.tally.timeout_retransmissions,
@@ -538,13 +527,20 @@ impl Tcb {
         }
         match &mut episode.kind {
             Kind::Fast {
-                prr, highest_again, ..
+                prr,
+                highest_again,
+                rescue,
+                ..
             } => {
                 prr.on_sent(end - start);
-                if again {
+                // Not by the rescue retransmission (RFC 6675 section 4, NextSeg rule 4).
+                if again && *rescue != Some(end) {
                     *highest_again = highest_again.max(end);
                 }
             }
+            Kind::Timeout {
+                frto: Frto::Waiting(until),
+            } if again => *until = end.max(*until),
             Kind::Timeout {
                 frto: Frto::Asking(left),
             } if !again => *left = left.saturating_sub(1),

@@ -29,6 +29,24 @@ impl TailProbe {
         (self.out, self.due) = (None, false);
     }
 
+    /// Whether it is not known yet what became of it.
+    pub(in crate::tcp) fn is_out(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// What it would have asked for is acknowledged.
+    pub(super) fn forget_due(&mut self) {
+        self.due = false;
+    }
+
+    /// Whether a D-SACK is about the probe: it says that the probe was needless, and nothing
+    /// of segments that overtake each other.
+    pub(super) fn is_reported(&self, report: &Report) -> bool {
+        self.out.is_some_and(|(end, again)| {
+            again && report.duplicate.is_some_and(|block| block.right == end)
+        })
+    }
+
     pub(in crate::tcp) fn note_measurement(&mut self) {
         self.stale = false;
     }
@@ -98,6 +116,10 @@ impl Tcb {
             false => (self.snd.nxt, self.snd.nxt + new),
             true => self.flight.board.last_in_flight(mss)?,
         };
+        // The window may have shrunk (SHLD-16).
+        if self.send_edge() < end {
+            return None;
+        }
         self.flight.tail.out = Some((end.max(self.snd.nxt), again));
         self.flight.tail.stale = true;
         self.tally.tail_probes += 1;

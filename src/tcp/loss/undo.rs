@@ -4,11 +4,16 @@
 //! it would have been.
 
 use crate::time::Instant;
-use crate::wire::SeqNumber;
+use crate::wire::{SackBlock, SeqNumber};
 
 /// What would show that an episode was a mistake.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::tcp) struct Undo {
+    /// SND.UNA when the episode began: what the peer says of octets before it is not about
+    /// the episode.
+    from: SeqNumber,
+    /// Whether there is anything to undo: the window was reduced because of a loss.
+    restores: bool,
     /// When the first octets were sent again: an acknowledgment of what was sent before that
     /// shows that they had not been lost.
     first_again: Option<Instant>,
@@ -17,14 +22,35 @@ pub(in crate::tcp) struct Undo {
 }
 
 impl Undo {
+    pub(super) fn new(from: SeqNumber, restores: bool) -> Undo {
+        Undo {
+            from,
+            restores,
+            first_again: None,
+            unreported: 0,
+        }
+    }
+
+    pub(super) fn restores(&self) -> bool {
+        self.restores
+    }
+
+    /// The window was reduced for a good reason.
+    pub(super) fn forbid(&mut self) {
+        self.restores = false;
+    }
+
     pub(super) fn note_sent_again(&mut self, now: Instant, octets: u32) {
         self.first_again.get_or_insert(now);
         self.unreported = self.unreported.saturating_add(octets);
     }
 
-    /// A D-SACK: the peer got `octets` twice. Whether that was all that was sent again.
-    pub(super) fn note_duplicate(&mut self, octets: u32) -> bool {
-        self.unreported = self.unreported.saturating_sub(octets);
+    /// A D-SACK: the peer got `block` twice. Whether that was all that was sent again.
+    pub(super) fn note_duplicate(&mut self, block: SackBlock) -> bool {
+        if block.right <= self.from {
+            return false;
+        }
+        self.unreported = self.unreported.saturating_sub(block.right - block.left);
         self.first_again.is_some() && self.unreported == 0
     }
 
@@ -40,7 +66,7 @@ impl Undo {
 pub(in crate::tcp) enum Frto {
     /// It does not apply, or could not tell.
     Off,
-    /// Step 1: the octets before this number were sent again.
+    /// Step 1: the octets before this number were sent again; SND.UNA where none were yet.
     Waiting(SeqNumber),
     /// Step 2: they were acknowledged. So many more new segments go out instead of more of
     /// the old, and what is acknowledged next will tell.
@@ -168,13 +194,19 @@ mod tests {
 
     #[test]
     fn a_refuted_retransmission() {
-        let mut undo = Undo::default();
+        let mut undo = Undo::new(SeqNumber(500), true);
+        let block = |left, right| SackBlock {
+            left: SeqNumber(left),
+            right: SeqNumber(right),
+        };
         let at = Instant::from_millis;
         assert!(!undo.is_refuted(|_| true), "nothing was sent again");
         undo.note_sent_again(at(100), 1000);
         undo.note_sent_again(at(120), 500);
         assert!(undo.is_refuted(|sent| sent == at(100)));
-        assert!(!undo.note_duplicate(1000));
-        assert!(undo.note_duplicate(500));
+        // What was sent again before the episode is not of it.
+        assert!(!undo.note_duplicate(block(0, 500)));
+        assert!(!undo.note_duplicate(block(500, 1500)));
+        assert!(undo.note_duplicate(block(1500, 2000)));
     }
 }

@@ -1,0 +1,756 @@
+//! How a sender finds out what was lost, what it sends again and when, and how it takes back
+//! what was a mistake: packet scripts in virtual time.
+
+mod common;
+
+use std::time::Duration;
+
+use common::script::Script;
+use common::sender::{BOTH, RENO, RTT, SACK, STAMPS, Sender, each, segments};
+use zerotcp::tcp::{Ecn, Phase, State};
+
+// Fast retransmit, Reno.
+
+#[test]
+fn without_sack_the_third_duplicate_sends_the_first_segment_again() {
+    for mode in each(&[RENO, STAMPS]) {
+        let mut l = Sender::sending(mode, 30_000);
+        l.pass(RTT);
+        let echo = l.echo.clone();
+        l.ack(1);
+        // Limited transmit (RFC 3042): one new segment each for the first two.
+        l.expect(&["10001:11001"]);
+        l.echo = echo.clone();
+        l.ack(1);
+        l.expect(&["11001:12001"]);
+        assert_eq!(l.info().cwnd / 1000, 10);
+        l.echo = echo;
+        l.ack(1);
+        l.expect(&["1:1001"]);
+        assert_eq!(l.info().phase, Phase::Recovery);
+        // Half of FlightSize without what limited transmit sent.
+        assert_eq!(l.info().ssthresh / 1000, 5);
+        // More duplicates: PRR lets one go for two.
+        let mut news = Vec::new();
+        for _ in 0..6 {
+            l.ack(1);
+            news.extend(l.sent());
+        }
+        assert!((1..=4).contains(&news.len()), "{news:?}");
+        assert_eq!(news[0], "12001:13001");
+        l.pass(RTT);
+        let end = l.info_end();
+        l.ack(end);
+        assert_eq!(l.windows(), (5, 5));
+        assert_eq!(l.info().phase, Phase::Avoidance);
+        l.finish(30_001);
+        assert_eq!(l.info().tally.fast_retransmissions, 1);
+    }
+}
+
+#[test]
+fn without_sack_a_partial_acknowledgment_sends_the_next_hole_at_once() {
+    for mode in each(&[RENO, STAMPS]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        for _ in 0..3 {
+            l.ack(1);
+        }
+        l.expect(&["1:1001"]);
+        l.pass(RTT);
+        // The fourth is missing too, and then the sixth: each a round trip later.
+        l.ack(3001);
+        l.expect(&["3001:4001"]);
+        l.pass(RTT);
+        l.ack(5001);
+        l.expect(&["5001:6001"]);
+        // Half of one.
+        l.pass(RTT);
+        l.ack(5501);
+        assert_eq!(l.sent()[0].split(':').next(), Some("5501"));
+        l.pass(RTT);
+        l.ack(10_001);
+        l.expect(&[]);
+        assert_eq!(l.info().phase, Phase::Avoidance);
+        assert_eq!(l.info().in_flight, 0);
+    }
+}
+
+#[test]
+fn duplicates_that_what_was_sent_again_causes_start_nothing() {
+    let mut l = Sender::sending(RENO, 10_000);
+    l.pass(301);
+    l.expect(&["1:1001"]);
+    l.pass(RTT);
+    l.ack(10_001);
+    l.s.send(l.id, 9000);
+    l.sent();
+    // RFC 6582 section 3.2 step 2: not at, only beyond, the point.
+    for _ in 0..5 {
+        l.ack(10_001);
+    }
+    assert_eq!(l.info().tally.fast_retransmissions, 0);
+    l.pass(RTT);
+    l.ack(11_001);
+    for _ in 0..3 {
+        l.ack(11_001);
+    }
+    assert_eq!(l.sent().first().map(String::as_str), Some("11001:12001"));
+}
+
+/// More duplicates than there are segments: the estimate of what has left the network is
+/// bounded, and forgotten with what it was about.
+#[test]
+fn duplicates_without_end_do_not_open_the_window() {
+    for mode in each(&[RENO]) {
+        let mut l = Sender::sending(mode, 200_000);
+        l.window = 65_535;
+        for _ in 0..1000 {
+            l.ack(1);
+        }
+        l.sent();
+        assert!(l.info().unacknowledged <= 20_000, "{:?}", l.info());
+        for _ in 0..1000 {
+            l.ack(1);
+            l.sent();
+        }
+        assert!(l.info().unacknowledged <= 65_535);
+        let end = l.info_end();
+        l.pass(RTT);
+        l.ack(end);
+        l.sent();
+        let info = l.info();
+        assert_eq!(info.in_flight, info.unacknowledged);
+        assert!(info.in_flight <= info.cwnd, "{info:?}");
+    }
+}
+
+// SACK and RACK.
+
+#[test]
+fn the_third_sacked_segment_sends_the_hole_again() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 30_000);
+        l.pass(RTT);
+        l.sack(1, "1001:2001");
+        l.expect(&["10001:11001"]);
+        l.sack(1, "1001:3001");
+        l.expect(&["11001:12001"]);
+        l.sack(1, "1001:4001");
+        l.expect(&["1:1001"]);
+        assert_eq!(l.info().phase, Phase::Recovery);
+        l.pass(RTT);
+        l.ack(12_001);
+        assert_eq!(l.windows(), (5, 5));
+        l.finish(30_001);
+        let tally = l.info().tally;
+        assert_eq!((tally.fast_retransmissions, tally.spurious), (1, 0));
+    }
+}
+
+#[test]
+fn what_was_overtaken_is_lost_after_a_quarter_of_a_round_trip() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        l.sack(1, "1001:2001");
+        l.expect(&[]);
+        // RACK.rtt has passed already: the reordering window is left.
+        l.expect_after(RTT / 4, &["1:1001"]);
+        assert_eq!(l.info().phase, Phase::Recovery);
+    }
+}
+
+/// Once segments were seen to overtake each other, three of them are no proof any more, and
+/// reports of needless retransmissions widen the window.
+#[test]
+fn reordering_is_tolerated_once_seen_and_more_of_it_when_it_was_too_little() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        let echo = l.echo.clone();
+        l.sack(1, "1001:2001");
+        // The first was only late.
+        l.pass(5);
+        l.ack(10_001);
+        assert_eq!(l.info().tally.reordered, 1);
+        assert_eq!(l.info().tally.fast_retransmissions, 0);
+        l.s.send(l.id, 10_000);
+        l.sent();
+        l.pass(RTT);
+        l.sack(10_001, "11001:16001");
+        l.expect(&[]);
+        l.expect_after(RTT / 4, &["10001:11001"]);
+        // It was late again. The D-SACK comes after the end of the episode.
+        l.echo = echo;
+        let window = l.info().cwnd;
+        l.pass(5);
+        l.ack(20_001);
+        l.pass(RTT);
+        l.sack(20_001, "10001:11001");
+        assert_eq!(l.info().tally.spurious, 1);
+        assert!(l.info().cwnd > window, "{:?}", l.windows());
+        l.s.send(l.id, 10_000);
+        l.sent();
+        l.pass(RTT);
+        l.sack(20_001, "21001:26001");
+        l.expect_after(RTT / 2, &["20001:21001"]);
+    }
+}
+
+#[test]
+fn a_retransmission_that_is_lost_too_goes_out_again_and_halves_the_window_again() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 40_000);
+        l.pass(RTT);
+        l.sack(1, "1001:10001");
+        let sent = l.sent();
+        assert_eq!(sent[0], "1:1001");
+        assert!(sent.len() > 1, "new segments follow it: {sent:?}");
+        let end = l.info_end();
+        l.pass(RTT);
+        // All that was sent after it has arrived.
+        l.sack(1, &format!("1001:{end}"));
+        assert_eq!(l.sent()[0], "1:1001");
+        assert!(l.info().ssthresh < 5000, "{:?}", l.info());
+        let end = l.info_end();
+        l.pass(RTT);
+        l.ack(end);
+        l.finish(40_001);
+        assert_eq!(l.info().tally.timeout_retransmissions, 0);
+    }
+}
+
+/// RFC 6937: what goes out in a recovery is in proportion to what arrives.
+#[test]
+fn many_losses_are_repaired_in_step_with_what_arrives() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 60_000);
+        l.pass(RTT);
+        l.ack(10_001);
+        l.sent();
+        let end = l.info_end();
+        l.pass(RTT);
+        let (mut arrived, mut sent) = (0, 0);
+        // Every second one is lost.
+        let mut blocks = Vec::new();
+        let mut again = Vec::new();
+        for start in (11_001..end).step_by(2000) {
+            blocks.insert(0, format!("{start}:{}", start + 1000));
+            blocks.truncate(3);
+            l.sack(10_001, &blocks.join(" "));
+            arrived += 1;
+            let now = l.sent();
+            sent += now.len();
+            assert!(sent <= 2 + arrived, "{sent} for {arrived}");
+            assert!(
+                l.info().in_flight <= l.info().cwnd.max(1000),
+                "{:?}",
+                l.info()
+            );
+            again.extend(now.into_iter().filter(|span| span < &"20001".to_owned()));
+        }
+        assert_eq!(again[0], "10001:11001");
+        let mut sorted = again.clone();
+        sorted.sort();
+        sorted.dedup();
+        assert_eq!(again, sorted, "in order, and each once");
+        l.finish(60_001);
+    }
+}
+
+#[test]
+fn nothing_that_was_reported_is_sent_again() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        // In any order, twice, absurd, half of a segment, across each other.
+        l.sack(1, "7001:8001 3001:4001 3001:4001");
+        l.sack(1, "5001:6001 20001:30001 6001:5001");
+        l.sack(1, "3001:4001 7501:9501 1:1");
+        let mut again = l.sent();
+        for _ in 0..20 {
+            l.pass(500);
+            again.extend(l.sent());
+        }
+        for reported in ["3001:", "5001:", "7001:"] {
+            assert!(
+                !again.iter().any(|span| span.starts_with(reported)),
+                "{again:?}"
+            );
+        }
+        assert!(again.contains(&"1:1001".to_owned()));
+        l.ack(10_001);
+        l.expect(&[]);
+        assert_eq!(l.info().in_flight, 0);
+    }
+}
+
+/// NextSeg of RFC 6675: lost octets, new ones, holes in doubt, and once the end.
+#[test]
+fn the_end_is_rescued_once() {
+    for mode in each(&[SACK]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        l.sack(1, "2001:5001");
+        let mut sent = l.sent();
+        for end in [6001, 7001, 8001] {
+            l.sack(1, &format!("2001:{end}"));
+            sent.extend(l.sent());
+        }
+        let rescues = sent.iter().filter(|span| *span == "9001:10001").count();
+        assert_eq!(sent[..2], ["1:1001", "1001:2001"]);
+        assert_eq!((sent.len(), rescues), (3, 1), "{sent:?}");
+        l.pass(RTT);
+        l.ack(10_001);
+        l.expect(&[]);
+    }
+}
+
+// TLP.
+
+#[test]
+fn a_lost_tail_is_probed_once_after_two_round_trips() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 5000);
+        l.expect_after(2 * RTT, &["4001:5001"]);
+        assert_eq!(l.info().tally.tail_probes, 1);
+        // Then the retransmission timer, from now on.
+        l.expect_after(300, &["1:1001"]);
+        assert_eq!(
+            (l.info().tally.tail_probes, l.info().phase),
+            (1, Phase::Loss)
+        );
+        assert_eq!(l.info().cwnd / 1000, 1);
+        l.pass(RTT);
+        l.finish(5001);
+    }
+}
+
+#[test]
+fn a_probe_carries_new_text_where_the_window_takes_it() {
+    let mut l = Sender::sending(SACK, 11_000);
+    // Beyond the congestion window by one segment.
+    l.expect_after(2 * RTT, &["10001:11001"]);
+    l.pass(RTT);
+    l.ack(11_001);
+    assert_eq!(l.info().phase, Phase::SlowStart);
+    l.pass(5000);
+    l.expect(&[]);
+}
+
+#[test]
+fn a_loss_that_a_probe_has_repaired_halves_the_window() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        l.ack(9001);
+        l.expect_after(300, &["9001:10001"]);
+        l.pass(RTT);
+        l.ack(10_001);
+        let before = l.info().cwnd;
+        l.s.send(l.id, 1000);
+        l.sent();
+        l.pass(RTT);
+        l.ack(11_001);
+        assert!(
+            l.info().cwnd <= before / 2 + 1000,
+            "{before} {:?}",
+            l.info()
+        );
+        assert_eq!(l.info().phase, Phase::Avoidance);
+        // It was needless if the peer says so.
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        l.ack(9001);
+        l.expect_after(300, &["9001:10001"]);
+        l.ack(10_001);
+        let before = l.info().cwnd;
+        l.sack(10_001, "9001:10001");
+        l.s.send(l.id, 1000);
+        l.sent();
+        l.pass(RTT);
+        l.ack(11_001);
+        assert!(l.info().cwnd >= before);
+    }
+}
+
+#[test]
+fn what_the_peer_reports_makes_a_probe_needless() {
+    let mut l = Sender::sending(SACK, 3000);
+    l.pass(RTT);
+    l.sack(1, "1001:2001");
+    l.expect_after(RTT / 4, &["1:1001"]);
+    l.pass(RTT);
+    assert_eq!(l.info().tally.tail_probes, 0);
+}
+
+// Timeouts.
+
+#[test]
+fn a_timeout_goes_back_and_starts_slowly() {
+    for mode in each(&[RENO, STAMPS]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.expect_after(300, &["1:1001"]);
+        assert_eq!(l.windows(), (1, 5));
+        assert_eq!(l.info().in_flight, 1000, "all else is lost");
+        // It backs off.
+        l.expect_after(600, &["1:1001"]);
+        assert_eq!(l.windows(), (1, 5));
+        l.expect_after(1200, &["1:1001"]);
+        l.pass(RTT);
+        l.ack(1001);
+        l.expect(&["1001:2001", "2001:3001"]);
+        l.pass(RTT);
+        l.ack(2001);
+        l.expect(&["3001:4001", "4001:5001"]);
+        l.pass(RTT);
+        l.ack(5001);
+        l.finish(10_001);
+        assert_eq!(l.info().tally.fast_retransmissions, 0);
+    }
+}
+
+#[test]
+fn a_receiver_that_goes_back_on_its_word_is_sent_all_of_it_again() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 5000);
+        l.pass(RTT);
+        l.sack(1, "1001:5001");
+        l.expect(&["1:1001"]);
+        l.pass(RTT);
+        // It has thrown away what it had reported.
+        l.ack(1001);
+        let mut again = Vec::new();
+        for _ in 0..10 {
+            l.pass(300);
+            again.extend(l.sent());
+            let end = again.last().and_then(|span: &String| span.split_once(':'));
+            if let Some((_, end)) = end {
+                l.ack(end.parse().unwrap());
+            }
+        }
+        for span in segments(1001, 5001) {
+            assert!(again.contains(&span), "{again:?}");
+        }
+        assert_eq!(l.info().unacknowledged, 0);
+    }
+}
+
+#[test]
+fn frto_asks_with_new_text_and_undoes_a_timeout_that_was_a_mistake() {
+    for mode in each(&[RENO, STAMPS, SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 40_000);
+        let echo = l.echo.clone();
+        if mode.sack {
+            l.expect_after(2 * RTT, &["10001:11001"]);
+        }
+        l.expect_after(300, &["1:1001"]);
+        assert_eq!(l.info().cwnd / 1000, 1);
+        // Timestamps that say nothing, so that they do not tell before.
+        let rtx_echo = l.echo.clone();
+        l.ack(1001);
+        let next = l.info_end();
+        let asked = l.sent();
+        assert_eq!(
+            asked[0].split(':').next().unwrap(),
+            (next).to_string(),
+            "{mode:?}"
+        );
+        assert_eq!(asked.len(), 2);
+        l.echo = rtx_echo;
+        l.ack(2001);
+        assert_eq!(l.info().tally.spurious, 1);
+        assert!(l.info().cwnd >= 10_000, "{:?}", l.info());
+        assert_eq!(l.info().phase, Phase::SlowStart);
+        let _ = echo;
+        l.finish(40_001);
+        assert_eq!(l.info().tally.timeout_retransmissions, 1);
+    }
+}
+
+#[test]
+fn frto_goes_on_with_a_timeout_that_was_right() {
+    for mode in each(&[RENO, STAMPS]) {
+        let mut l = Sender::sending(mode, 40_000);
+        l.expect_after(300, &["1:1001"]);
+        l.ack(1001);
+        assert_eq!(l.sent(), ["10001:11001", "11001:12001"]);
+        l.ack(1001);
+        assert_eq!(l.sent()[0], "1001:2001");
+        assert_eq!(l.info().phase, Phase::Loss);
+        l.finish(40_001);
+    }
+    // Nothing new to ask with.
+    let mut l = Sender::sending(RENO, 10_000);
+    l.expect_after(300, &["1:1001"]);
+    l.ack(1001);
+    l.expect(&["1001:2001", "2001:3001"]);
+    // Nothing that silly-window avoidance lets out: it must not wait for another timeout.
+    let mut l = Sender::sending(RENO, 20_000);
+    l.expect_after(300, &["1:1001"]);
+    l.window = 9500;
+    l.ack(1001);
+    assert_eq!(l.sent()[0], "1001:2001");
+}
+
+#[test]
+fn timestamps_tell_that_it_was_the_first_transmission() {
+    for mode in each(&[BOTH, STAMPS]) {
+        // After a timeout.
+        let mut l = Sender::sending(mode, 20_000);
+        let echo = l.echo.clone();
+        let timeouts = |l: &Sender| l.info().tally.timeout_retransmissions;
+        while timeouts(&l) == 0 {
+            l.wait();
+        }
+        l.echo = echo;
+        l.ack(1001);
+        assert_eq!(l.info().tally.spurious, 1, "{mode:?}");
+        assert!(l.info().cwnd >= 10_000 && l.info().ssthresh > 1 << 20);
+        assert_eq!(
+            l.info().rto,
+            l.info().srtt.unwrap() + (4 * l.info().rttvar.unwrap()).max(Duration::from_millis(200))
+        );
+        l.finish(20_001);
+        // After fast recovery.
+        let mut l = Sender::sending(mode, 10_000);
+        let echo = l.echo.clone();
+        l.pass(RTT);
+        let blocks = ["1001:2001", "1001:3001", "1001:4001"];
+        for block in blocks {
+            l.echo = echo.clone();
+            l.sack(1, if mode.sack { block } else { "" });
+        }
+        l.pass(10);
+        assert_eq!(l.sent()[0], "1:1001");
+        l.echo = echo;
+        l.ack(4001);
+        assert_eq!(l.info().tally.spurious, 1);
+        assert!(l.info().ssthresh > 1 << 20);
+    }
+}
+
+/// Two timeouts, and the second transmission arrived: the first had been lost.
+#[test]
+fn a_timeout_is_no_mistake_because_the_next_one_was() {
+    let mut l = Sender::sending(STAMPS, 10_000);
+    l.expect_after(300, &["1:1001"]);
+    let echo = l.echo.clone();
+    l.expect_after(600, &["1:1001"]);
+    l.echo = echo;
+    l.ack(1001);
+    assert_eq!(l.info().tally.spurious, 0);
+    assert_eq!(l.info().ssthresh / 1000, 5);
+}
+
+// Windows.
+
+#[test]
+fn octets_beyond_a_window_that_has_shrunk_wait() {
+    for mode in each(&[RENO, SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 20_000);
+        l.window = 2500;
+        l.pass(RTT);
+        l.ack(1001);
+        let mut all = Vec::new();
+        for _ in 0..20 {
+            l.pass(500);
+            all.extend(l.sent());
+        }
+        assert!(!all.is_empty());
+        for span in &all {
+            let (_, end) = span.split_once(':').unwrap();
+            assert!(end.parse::<u32>().unwrap() <= 3501, "{all:?}");
+        }
+        l.ack(3501);
+        l.window = 30_000;
+        l.ack(3501);
+        assert!(!l.sent().is_empty());
+        l.finish(20_001);
+    }
+}
+
+#[test]
+fn a_window_that_closes_on_what_is_in_flight_is_probed_and_reopens() {
+    for mode in each(&[RENO, SACK, BOTH]) {
+        for late in [0, 250] {
+            let mut l = Sender::new(mode);
+            l.s.send(l.id, 4000);
+            l.sent();
+            // Sent of late when the timer expires: still in flight then.
+            l.pass(late);
+            l.s.send(l.id, 4000);
+            l.sent();
+            l.window = 0;
+            l.ack(1001);
+            let mut probes = Vec::new();
+            while probes.len() < 4 {
+                probes.extend(l.wait().1);
+            }
+            // The first octet, at growing gaps.
+            assert!(
+                probes.ends_with(&["1001:1002".into(), "1001:1002".into()]),
+                "{probes:?}"
+            );
+            l.ack(1001);
+            l.window = 20_000;
+            let ssthresh = l.info().ssthresh;
+            l.ack(1001);
+            assert_eq!(l.sent().first().map(String::as_str), Some("1001:2001"));
+            l.finish(8001);
+            assert_eq!(l.info().tally.fast_retransmissions, 0);
+            assert!(l.info().ssthresh >= ssthresh.min(4000));
+        }
+    }
+}
+
+#[test]
+fn a_window_that_closes_in_recovery_keeps_a_timer() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 20_000);
+        l.pass(RTT);
+        l.window = 0;
+        l.sack(1, "1001:10001");
+        for _ in 0..5 {
+            assert_eq!(l.wait().1, ["1:2"]);
+        }
+        l.window = 20_000;
+        l.sack(1, "1001:10001");
+        assert_eq!(l.sent()[0], "1:1001");
+        l.ack(10_001);
+        l.finish(20_001);
+    }
+}
+
+#[test]
+fn a_fin_that_is_lost_goes_again_with_text_or_without() {
+    for mode in each(&[RENO, SACK, BOTH]) {
+        for len in [0, 500, 1000] {
+            let mut l = Sender::new(mode);
+            if len > 0 {
+                l.s.send(l.id, len);
+            }
+            l.s.stack.shutdown(l.id).unwrap();
+            let first = l.sent();
+            assert!(first.last().unwrap().ends_with('F'), "{first:?}");
+            let mut again = Vec::new();
+            for _ in 0..3 {
+                again.extend(l.wait().1);
+            }
+            assert!(
+                again.last().unwrap().ends_with('F') || len == 1000,
+                "{again:?}"
+            );
+            if len > 0 {
+                // The text arrives, the FIN does not.
+                l.ack(len as u32 + 1);
+                let mut alone = l.sent();
+                for _ in 0..3 {
+                    alone.extend(l.wait().1);
+                }
+                assert!(alone.contains(&format!("{}F", len + 1)), "{alone:?}");
+            }
+            l.ack(len as u32 + 2);
+            assert_eq!(l.s.state(), State::FinWait2);
+        }
+    }
+}
+
+// Congestion.
+
+#[test]
+fn a_mark_in_recovery_reduces_once_and_is_not_undone() {
+    let mark = |l: &mut Sender| l.marks = true;
+    let mut l = Sender::with(BOTH, 65_535, |config| config.tcp.ecn = Ecn::Offer);
+    l.s.send(l.id, 10_000);
+    l.sent();
+    let echo = l.echo.clone();
+    l.pass(RTT);
+    mark(&mut l);
+    l.sack(1, "1001:5001");
+    l.sent();
+    assert_eq!(l.windows().1, 5);
+    l.sack(1, "1001:6001");
+    assert_eq!(l.windows().1, 5);
+    l.echo = echo;
+    l.ack(10_001);
+    assert_eq!(l.windows().1, 5, "the mark stands");
+}
+
+#[test]
+fn after_idling_the_window_restarts_and_unused_it_does_not_grow() {
+    let mut l = Sender::new(SACK);
+    // One segment at a time: never limited by the window.
+    let mut sent = 0;
+    for _ in 0..50 {
+        l.s.send(l.id, 1000);
+        sent += 1000;
+        l.sent();
+        l.pass(RTT);
+        l.ack(sent + 1);
+    }
+    assert_eq!(l.info().cwnd, 10_000);
+    // Used, it does; idle, it restarts.
+    let mut l = Sender::sending(SACK, 60_000);
+    l.pass(RTT);
+    while l.info().unacknowledged > 0 {
+        let end = l.info_end();
+        l.ack(end);
+        l.sent();
+    }
+    assert!(l.info().cwnd > 10_000);
+    l.pass(5000);
+    l.s.send(l.id, 60_000);
+    assert_eq!(l.sent().len(), 10);
+}
+
+#[test]
+fn a_stable_path_leaves_room_for_a_delayed_acknowledgment() {
+    let mut l = Sender::new(RENO);
+    let mut end = 1;
+    for _ in 0..60 {
+        l.s.send(l.id, 500);
+        end += 500;
+        l.sent();
+        l.pass(RTT);
+        l.ack(end);
+    }
+    assert!(l.info().rttvar.unwrap() < Duration::from_millis(1));
+    // The variation is next to nothing; this one the peer delays as long as it may.
+    l.s.send(l.id, 500);
+    l.sent();
+    l.pass(RTT + 190);
+    l.expect(&[]);
+    l.ack(end + 500);
+    assert_eq!(l.info().tally.timeout_retransmissions, 0);
+}
+
+/// What fills a hole acknowledges what arrived long ago: that measures nothing.
+#[test]
+fn a_round_trip_is_not_measured_by_what_waited_behind_a_hole() {
+    let mut l = Sender::sending(RENO, 4000);
+    l.pass(RTT);
+    for _ in 0..3 {
+        l.ack(1);
+    }
+    l.expect(&["1:1001"]);
+    let before = l.info().srtt;
+    l.pass(290);
+    l.ack(4001);
+    assert_eq!(l.info().srtt, before);
+}
+
+#[test]
+fn tiny_segments_leave_room_for_text_beside_reports() {
+    let mut s = Script::with(|config| config.tcp.min_mss = 8);
+    s.inject("S 0 <mss 28,nop,nop,sackOK,nop,nop,ts 1 0>");
+    s.next().unwrap();
+    s.inject(". 1 ack 1 <nop,nop,ts 1 0>");
+    let id = s.accept();
+    for start in [11, 21, 31, 41] {
+        s.inject(&format!(". {start}:{} ack 1 <nop,nop,ts 1 0>", start + 5));
+    }
+    s.send(id, 100);
+    s.expect(". 1:17 ack 1 <nop,nop,ts * 1>");
+}
