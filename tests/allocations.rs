@@ -261,7 +261,7 @@ fn bulk_both_ways_allocates_nothing_whatever_is_lost() {
     // Buffers grow to what they need, lists of gaps to the most that chance brings.
     for lossy in LOSSES.into_iter().chain([5, 0, 3]) {
         path.lossy = lossy;
-        path.run(2 * TIME);
+        path.run(6 * TIME);
     }
     for lossy in LOSSES {
         path.lossy = lossy;

@@ -104,8 +104,7 @@ impl Tcb {
             (self.cwnd_limited, self.probe) = (false, false);
             return None;
         }
-        // The last call before an acknowledgment says what ended the sending.
-        self.cwnd_limited = false;
+        let before = core::mem::take(&mut self.cwnd_limited);
         if self.is_paced(now, config) {
             // The window counts as used if what waits would fill it.
             let waits = self.unsent().saturating_add(self.flight.board.lost());
@@ -120,8 +119,10 @@ impl Tcb {
             span = self.next_lost(mss);
         }
         let span = span.or_else(|| self.next_in_doubt(mss));
-        if span.is_none() {
-            self.watch_window(now, config);
+        match span {
+            None => self.watch_window(now, config),
+            // Only when sending has ended is it known what has ended it.
+            Some(_) => self.cwnd_limited = before,
         }
         span
     }

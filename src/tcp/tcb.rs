@@ -333,14 +333,14 @@ mod tests {
     fn sizes() {
         let flight = Flight::new(SeqNumber(0));
         let sizes = [
-            ("Tcb", size_of::<Tcb>(), 816),
+            ("Tcb", size_of::<Tcb>(), 872),
             ("SendSpace", size_of::<SendSpace>(), 40),
             ("ReceiveSpace", size_of::<ReceiveSpace>(), 36),
             ("RingBuffer", size_of::<RingBuffer>(), 32),
             ("Reassembly", size_of::<Reassembly>(), 56),
             ("Rtt", size_of::<Rtt>(), 48),
             ("Congestion", size_of::<Congestion>(), 64),
-            ("Flight", size_of_val(&flight), 208),
+            ("Flight", size_of_val(&flight), 264),
             ("Scoreboard", size_of_val(&flight.board), 56),
             ("TimerTable", size_of::<TimerTable>(), 72),
             ("Liveness", size_of::<Liveness>(), 32),
