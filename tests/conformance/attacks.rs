@@ -1,17 +1,16 @@
 //! Inputs that brought other stacks down, thrown at a connection in each of five states while
 //! another one must stay unharmed.
 
-use std::net::Ipv4Addr;
-
-use zerotcp::stack::{ConnectionId, Listen, Quad};
+use zerotcp::stack::Listen;
 use zerotcp::tcp::State;
-use zerotcp::wire::{Icmpv4Type, Ipv4Packet, TcpPacket};
+use zerotcp::wire::Icmpv4Type;
 
 use crate::common::packets::{
     self, fragment, raw_fragment, seal, seal_ip, set_u16, with_ip_options,
 };
-use crate::common::script::{PEER, ROUTER, Script, Talk, US, octets};
+use crate::common::script::{ROUTER, US};
 use crate::states::Reached;
+use crate::throw::{Bystander, Random, STATES, answers, same, segment, taken, throw, tweaked};
 use crate::{Start, tests};
 
 tests! {
@@ -45,151 +44,6 @@ tests! {
     "attack-flags" => every_set_of_flags,
     "attack-fin" => a_fin_out_of_nowhere,
     "attack-syn-data" => text_on_a_syn,
-}
-
-const STATES: [State; 5] = [
-    State::Listen,
-    State::SynReceived,
-    State::Established,
-    State::FinWait1,
-    State::TimeWait,
-];
-
-/// A connection of another peer's, on another port.
-struct Bystander {
-    talk: Talk,
-    id: ConnectionId,
-    /// The next number of either side.
-    next: u32,
-}
-
-impl Bystander {
-    const PORT: u16 = 99;
-
-    fn new(start: Start) -> (Bystander, Script) {
-        let mut s = start.script();
-        let victim = s.talk();
-        let listener = s.listener;
-        s.listener = s.stack.listen(Listen::port(Self::PORT)).unwrap();
-        s.us.set_port(Self::PORT);
-        s.peer.set_ip(Ipv4Addr::new(192, 168, 0, 77));
-        let (mut s, id) = s.establish(65535);
-        s.listener = listener;
-        let talk = s.switch_to(victim);
-        (Bystander { talk, id, next: 1 }, s)
-    }
-
-    /// It sends and receives as if nothing had happened.
-    fn check(&mut self, r: &mut Reached) {
-        let s = &mut r.s;
-        let victim = s.switch_to(self.talk);
-        let (first, end) = (self.next, self.next + 10);
-        assert_eq!(s.state(), State::Established, "the bystander");
-        s.send(self.id, 10);
-        let sent = Bystander::segments(s);
-        assert_eq!(sent, [(octets(first, 10), first)]);
-        s.inject(&format!("P. {first}:{end} ack {end}"));
-        s.read(self.id, 10);
-        s.pass(50);
-        assert_eq!(Bystander::segments(s), [(vec![], end)]);
-        self.next = end;
-        self.talk = s.switch_to(victim);
-    }
-
-    /// What goes out to it, text and acknowledgment; what goes to others is not looked at.
-    fn segments(s: &mut Script) -> Vec<(Vec<u8>, u32)> {
-        let mut segments = Vec::new();
-        while let Some(packet) = s.next_packet() {
-            let packet = TcpPacket::parse(&packet).expect("what we send is sound");
-            if Quad::of(&packet).reversed() == s.quad() {
-                segments.push((packet.tcp.payload().to_vec(), packet.tcp.ack() - s.irs));
-            }
-        }
-        segments
-    }
-}
-
-/// Throws what `packets` makes at a connection in each state, and looks for `after`: the state
-/// it has to be in then.
-#[track_caller]
-fn throw(start: Start, packets: impl Fn(&Reached) -> Vec<Vec<u8>>, after: impl Fn(State) -> State) {
-    for state in STATES {
-        let (mut bystander, s) = Bystander::new(start);
-        let mut r = Reached::on(s, state);
-        for packet in packets(&r) {
-            r.s.raw(&packet);
-            answers(&mut r);
-        }
-        let now = match r.s.state() {
-            State::Closed => State::Listen,
-            state => state,
-        };
-        assert_eq!(now, after(state), "thrown at {state}");
-        let count = usize::from(now != State::Listen) + 1;
-        assert!(r.s.stack.connection_count() <= count);
-        if let Some(id) = r.id {
-            let info = r.s.stack.info(id).unwrap();
-            assert!(info.unread <= 1 << 20, "{}", info.unread);
-        }
-        bystander.check(&mut r);
-    }
-}
-
-/// What goes out is sound, has no IP options and goes to somebody who has sent something.
-fn answers(r: &mut Reached) -> usize {
-    let mut count = 0;
-    while let Some(packet) = r.s.next_packet() {
-        let ip = Ipv4Packet::parse(&packet).expect("what we send is sound");
-        assert_eq!(ip.ihl(), 5);
-        assert_eq!(ip.src(), *US.ip());
-        assert!([*PEER.ip(), ROUTER].contains(&ip.dst()), "to {}", ip.dst());
-        count += 1;
-    }
-    count
-}
-
-/// After a segment that is as it should be, with five octets of text: a SYN for LISTEN.
-fn taken(state: State) -> State {
-    match state {
-        State::Listen => State::SynReceived,
-        State::SynReceived => State::Established,
-        state => state,
-    }
-}
-
-/// After what is dropped.
-fn same(state: State) -> State {
-    state
-}
-
-/// A segment that is as it should be, but for its options.
-fn segment(r: &Reached, options: &str) -> Vec<u8> {
-    r.s.segment(&if r.id.is_none() && r.nxt == r.una {
-        format!("S 0 win 10000 {options}")
-    } else {
-        let text = format!("{}:{} ack {} win 10000", r.next, r.next + 5, r.una.max(1));
-        format!("P. {text} {options}")
-    })
-}
-
-/// The same with a change, checksums made right again.
-fn tweaked(r: &Reached, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut packet = segment(r, "");
-    change(&mut packet);
-    seal(&mut packet);
-    packet
-}
-
-/// Numbers without a pattern.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 32) as u32
-    }
 }
 
 fn an_option_of_length_zero_or_one(start: Start) {
@@ -587,7 +441,7 @@ fn a_flood_of_syns(start: Start) {
             r.s.peer.set_port(1 + n as u16);
             r.s.irs += n;
             r.s.inject("S 0 <mss 1460>");
-            answers(&mut r);
+            answers(&mut r.s);
         }
         let grown = r.s.stack.connection_count() - before;
         assert!(grown <= Listen::DEFAULT_BACKLOG, "{grown}");
@@ -595,7 +449,7 @@ fn a_flood_of_syns(start: Start) {
         if state != State::Listen {
             assert_eq!(r.s.state(), state);
         }
-        bystander.check(&mut r);
+        bystander.check(&mut r.s);
     }
 }
 
@@ -619,13 +473,13 @@ fn a_window_of_zero_for_ever(start: Start) {
     r.s.stack.close(id);
     for _ in 0..2 * 3600 {
         r.s.pass(1000);
-        if answers(&mut r) > 0 && r.s.state() != State::Closed {
+        if answers(&mut r.s) > 0 && r.s.state() != State::Closed {
             r.s.inject(". 1 ack 5001 win 0");
         }
     }
     assert_eq!(r.s.state(), State::Closed);
     assert_eq!(r.s.stack.connection_count(), 1);
-    bystander.check(&mut r);
+    bystander.check(&mut r.s);
 }
 
 /// A blind attacker hits the window and neither its edge nor our numbers.

@@ -1,7 +1,7 @@
 //! ICMP errors and the connections they are about (RFC 9293 section 3.9.2.2, RFC 5927).
 
 use zerotcp::stack::Event;
-use zerotcp::tcp::{CloseReason, State};
+use zerotcp::tcp::{CloseReason, SoftError, State};
 use zerotcp::wire::Icmpv4Type;
 
 use crate::common::packets::{seal, set_u16};
@@ -12,6 +12,8 @@ tests! {
     "MUST-54 1122-7" => an_error_is_for_one_connection_only,
     "MUST-55" => source_quench_is_ignored,
     "MUST-56" => soft_errors_do_not_end_a_connection,
+    "MUST-47 SHLD-25" => soft_errors_reach_the_user,
+    "SHLD-20" => the_user_can_do_without_soft_errors,
     "5927-1" => an_error_has_to_quote_what_is_in_flight,
 }
 
@@ -104,6 +106,45 @@ fn soft_errors_do_not_end_a_connection(start: Start) {
         s.inject(". 1 ack 101");
         s.send(id, 100);
         s.expect("P. 101:201 ack 1");
+    }
+}
+
+fn soft_errors_reach_the_user(start: Start) {
+    use Icmpv4Type as T;
+    use SoftError::*;
+    let (mut s, id) = start.established(65535);
+    s.send(id, 100);
+    s.expect("P. 1:101 ack 1");
+    s.events();
+    assert_eq!(s.stack.soft_error(id), None);
+    for (kind, code, error) in [
+        (UNREACHABLE, 0, NetUnreachable),
+        (UNREACHABLE, 1, HostUnreachable),
+        (UNREACHABLE, 5, SourceRouteFailed),
+        (T::TIME_EXCEEDED, 0, TimeExceeded),
+        (T::PARAMETER_PROBLEM, 0, ParameterProblem),
+    ] {
+        s.icmp(kind, code, [0; 4]);
+        assert_eq!(s.events(), [Event::SoftError(id, error)]);
+        assert_eq!(s.stack.soft_error(id), Some(error));
+    }
+    assert_eq!(s.state(), State::Established);
+    // While it opens, too.
+    let (mut s, id) = start.connecting();
+    s.expect("S 0 *");
+    s.icmp(UNREACHABLE, 1, [0; 4]);
+    assert_eq!(s.events(), [Event::SoftError(id, HostUnreachable)]);
+}
+
+fn the_user_can_do_without_soft_errors(start: Start) {
+    let (mut s, id) = start.established(65535);
+    s.send(id, 100);
+    s.expect("P. 1:101 ack 1");
+    s.events();
+    for (wanted, told) in [(false, 0), (true, 1), (false, 0)] {
+        s.change(id, |settings| settings.soft_errors = wanted);
+        s.icmp(UNREACHABLE, 1, [0; 4]);
+        assert_eq!(s.events().len(), told);
     }
 }
 

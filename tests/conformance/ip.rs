@@ -13,6 +13,7 @@ use crate::{Start, tests};
 
 tests! {
     "MUST-48 SHLD-22" => the_diffserv_field_is_what_was_set,
+    "MUST-48 SHLD-21 SHLD-22" => the_diffserv_field_can_be_changed_at_any_time,
     "MUST-49" => the_time_to_live_is_what_was_configured,
     "1122-4" => no_packet_has_a_time_to_live_of_zero,
     "1122-4" => what_arrives_may_have_any_time_to_live,
@@ -45,6 +46,36 @@ fn the_diffserv_field_is_what_was_set(start: Start) {
         assert!(count >= 2);
         s.pass(1000);
         assert!(s.next_packet().is_some_and(|again| again[1] >> 2 == dscp));
+    }
+}
+
+fn the_diffserv_field_can_be_changed_at_any_time(start: Start) {
+    let (mut s, id) = start.connecting();
+    for dscp in [46, 8] {
+        s.change(id, |settings| settings.dscp = dscp);
+        s.pass(1001);
+        assert_eq!(s.next_packet().unwrap()[1] >> 2, dscp, "the SYN");
+    }
+
+    let (mut s, id) = start.established(65535);
+    s.send(id, 10);
+    s.expect("P. 1:11 ack 1");
+    for dscp in [63, 0, 10] {
+        s.change(id, |settings| settings.dscp = dscp);
+        s.inject("P. 1:6 ack 1");
+        s.pass(50);
+        // An acknowledgment and what goes again.
+        let mut count = 0;
+        while let Some(packet) = s.next_packet() {
+            assert_eq!(packet[1], dscp << 2);
+            count += 1;
+        }
+        s.pass(10_000);
+        while let Some(packet) = s.next_packet() {
+            assert_eq!(packet[1], dscp << 2);
+            count += 1;
+        }
+        assert!(count >= 2, "{count}");
     }
 }
 

@@ -19,6 +19,7 @@ mod requirements;
 mod start;
 mod states;
 mod suite;
+mod throw;
 
 mod ack;
 mod attacks;
@@ -47,6 +48,7 @@ mod sack;
 mod sending;
 mod syn_flood;
 mod timers;
+mod urgent;
 mod window;
 
 use std::process::ExitCode;
@@ -73,6 +75,7 @@ fn suite() -> Vec<Test> {
         window::tests(),
         ack::tests(),
         keepalive::tests(),
+        urgent::tests(),
         open::tests(),
         ip::tests(),
         icmp::tests(),

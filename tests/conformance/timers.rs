@@ -12,8 +12,11 @@ use crate::{Start, tests};
 tests! {
     "MUST-18 MUST-19 6298-7" => retransmissions_back_off_exponentially,
     "MUST-19" => slow_start_then_avoidance,
+    "MUST-20 SHLD-9 SHLD-10" => at_r1_the_user_is_told_once,
     "MUST-20 SHLD-11" => an_unanswered_segment_ends_the_connection_at_r2,
     "MUST-21" => r2_can_be_set,
+    "MUST-21" => r2_can_be_set_on_a_connection_that_runs,
+    "MUST-22 SHLD-9" => trouble_with_a_syn_is_told_too,
     "MUST-22 MUST-23" => a_syn_is_tried_for_three_minutes,
     "MUST-22" => a_syn_ack_is_given_up_too,
 }
@@ -85,6 +88,40 @@ fn slow_start_then_avoidance(start: Start) {
     );
 }
 
+fn at_r1_the_user_is_told_once(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let mut next = 1;
+    for _ in 0..2 {
+        s.events();
+        s.send(id, 10);
+        s.drain();
+        // With the third retransmission.
+        for told in [0, 0, 1, 0, 0] {
+            s.wait();
+            assert_eq!(s.events(), vec![Event::Trouble(id); told]);
+        }
+        assert_eq!(s.state(), State::Established);
+        // Progress ends the episode.
+        next += 10;
+        s.inject(&format!(". 1 ack {next}"));
+        assert_eq!(s.events(), []);
+    }
+    // R1 is configured, and less than R2 in any case.
+    let (mut s, id) = start.established_with(65535, |config| {
+        config.tcp.trouble_retransmissions = 5;
+    });
+    s.events();
+    s.send(id, 10);
+    s.drain();
+    for told in [0, 0, 0, 0, 1] {
+        s.wait();
+        assert_eq!(s.events().len(), told);
+    }
+    let defaults = Config::default();
+    assert!(defaults.trouble_retransmissions >= 3);
+    assert!(defaults.trouble_retransmissions < defaults.settings.max_retransmissions);
+}
+
 fn an_unanswered_segment_ends_the_connection_at_r2(start: Start) {
     let (mut s, id) = start.established(65535);
     s.send(id, 10);
@@ -110,6 +147,34 @@ fn r2_can_be_set(start: Start) {
         assert_eq!(times.len(), 1 + usize::from(limit));
         assert_eq!(s.state(), State::Closed);
     }
+}
+
+fn r2_can_be_set_on_a_connection_that_runs(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let first = s.talk();
+    s.turn_to(1);
+    let (mut s, other) = s.establish(65535);
+    s.switch_to(first);
+    s.send(id, 10);
+    s.drain();
+    s.wait();
+    s.change(id, |settings| settings.max_retransmissions = 3);
+    // Two more, and the wait after the last.
+    assert_eq!(unanswered(&mut s, 60).len(), 2);
+    assert_eq!(s.state(), State::Closed);
+    let settings = s.stack.settings(other).unwrap();
+    assert_eq!(settings, Config::default().settings, "of the other one");
+}
+
+fn trouble_with_a_syn_is_told_too(start: Start) {
+    let (mut s, id) = start.connecting();
+    s.expect("S 0 *");
+    for told in [0, 0, 1, 0] {
+        s.wait();
+        assert_eq!(s.events(), vec![Event::Trouble(id); told]);
+    }
+    s.inject("S. 0 ack 1 <mss 1000>");
+    assert_eq!(s.events(), [Event::Connected(id)]);
 }
 
 fn a_syn_is_tried_for_three_minutes(start: Start) {
