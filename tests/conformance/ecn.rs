@@ -57,8 +57,7 @@ fn an_active_open_asks_where_it_is_to(start: Start) {
         (Ecn::Accept, "S 0 *"),
         (Ecn::Off, "S 0 *"),
     ] {
-        let mut s = start.script_with(|config| config.tcp.ecn = ecn);
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting_with(|config| config.tcp.ecn = ecn);
         s.expect(syn);
         s.inject("SE. 0 ack 1 <mss 1000>");
         s.expect(". 1 ack 1");
@@ -68,8 +67,7 @@ fn an_active_open_asks_where_it_is_to(start: Start) {
 
 fn an_answer_that_reflects_is_a_no(start: Start) {
     for answer in ["SEW. 0 ack 1", "SW. 0 ack 1", "S. 0 ack 1"] {
-        let mut s = start.script_with(|config| config.tcp.ecn = Ecn::Offer);
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting_with(|config| config.tcp.ecn = Ecn::Offer);
         s.expect("SEW 0 *");
         s.inject(&format!("{answer} <mss 1000>"));
         s.expect(". 1 ack 1");

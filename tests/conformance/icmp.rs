@@ -22,8 +22,7 @@ const UNREACHABLE: Icmpv4Type = Icmpv4Type::DESTINATION_UNREACHABLE;
 /// Protocol and port unreachable; code 4 is for path MTU discovery.
 fn a_hard_error_ends_the_connection_it_quotes(start: Start) {
     for code in [2, 3] {
-        let mut s = start.script();
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting();
         s.expect("S 0 *");
         s.icmp(UNREACHABLE, code, [0; 4]);
         assert_eq!(s.state(), State::Closed, "code {code}");
@@ -38,8 +37,7 @@ fn a_hard_error_ends_the_connection_it_quotes(start: Start) {
 }
 
 fn an_error_is_for_one_connection_only(start: Start) {
-    let mut s = start.script();
-    s.connect(80);
+    let (mut s, _) = start.connecting();
     s.expect("S 0 *");
     let first = s.talk();
     s.connect(81);
@@ -88,8 +86,7 @@ fn soft_errors_do_not_end_a_connection(start: Start) {
         (Icmpv4Type::PARAMETER_PROBLEM, 0),
     ];
     for (kind, code) in errors {
-        let mut s = start.script();
-        s.connect(80);
+        let (mut s, _) = start.connecting();
         s.expect("S 0 *");
         s.icmp(kind, code, [0; 4]);
         assert_eq!(s.state(), State::SynSent);
@@ -150,8 +147,7 @@ fn the_user_can_do_without_soft_errors(start: Start) {
 
 fn an_error_has_to_quote_what_is_in_flight(start: Start) {
     for (offset, closes) in [(0, true), (1, false), (-1, false), (1 << 20, false)] {
-        let mut s = start.script();
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting();
         s.expect("S 0 *");
         let mut quote = s.last[..28].to_vec();
         let seq = s.iss.unwrap() + offset as u32;

@@ -35,6 +35,7 @@ fn it_can_be_switched_on_and_off_on_one_connection(start: Start) {
     let mut config = Config::seeded(*s.us.ip(), 0);
     probing(&mut config);
     for _ in 0..2 {
+        s.inject(". 1 ack 1");
         s.change(id, |settings| *settings = config.tcp.settings);
         s.pass(10_100);
         // `expect` sees to it that the other one is silent.

@@ -38,8 +38,7 @@ fn a_listener_disturbs_no_connection(start: Start) {
 fn a_port_with_half_open_connections_can_be_listened_on(start: Start) {
     // SYN-SENT from a port that is listened on then; the peer's SYN comes to the one or the
     // other by its quad.
-    let mut s = start.script();
-    s.connect(80);
+    let (mut s, _) = start.connecting();
     s.expect("S 0 *");
     let ours = s.us.port();
     let listener = s.stack.listen(Listen::port(ours)).unwrap();
@@ -99,8 +98,7 @@ fn an_active_open_may_be_given_an_address(start: Start) {
 }
 
 fn an_active_open_gets_an_address_and_keeps_it(start: Start) {
-    let mut s = start.script_with(|config| config.addresses.push(SECOND));
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting_with(|config| config.addresses.push(SECOND));
     assert_eq!(s.stack.quad(id).unwrap().dst.0, *US.ip(), "the first one");
     // `expect` holds each packet against the quad.
     s.expect("S 0 *");

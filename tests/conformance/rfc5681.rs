@@ -56,8 +56,7 @@ fn the_initial_window_is_ten_segments_or_14600_octets(start: Start) {
 fn the_handshake_does_not_grow_it(start: Start) {
     let (s, id) = start.script().open("S <mss 1000>", 100);
     assert_eq!(cwnd(&s, id), 10_000);
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect("S 0 *");
     s.inject("S. 0 ack 1 <mss 1000>");
     s.expect(". 1 ack 1");
@@ -66,8 +65,7 @@ fn the_handshake_does_not_grow_it(start: Start) {
 
 fn one_lost_syn_does_not_shrink_the_initial_window(start: Start) {
     for (lost, segments) in [(1, 10), (2, 1)] {
-        let mut s = start.script();
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting();
         s.expect("S 0 *");
         for _ in 0..lost {
             while s.next().is_none() {

@@ -60,8 +60,7 @@ fn a_reset_outside_the_window_is_forgotten(start: Start) {
 }
 
 fn in_syn_sent_a_reset_has_to_acknowledge_our_syn(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect("S 0 *");
     for reset in ["R 0", "R 1", "R. 0 ack 0", "R. 0 ack 2", "R. 0 ack -1"] {
         s.inject(reset);

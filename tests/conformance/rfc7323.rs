@@ -62,8 +62,7 @@ fn windows_are_scaled_if_both_ask_for_it(start: Start) {
 }
 
 fn the_window_of_a_syn_is_not_scaled(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect("S 0 win 65535 *");
     s.inject("S. 0 ack 1 win 1000 <mss 1000,nop,wscale 7>");
     s.drain();
@@ -132,13 +131,11 @@ fn all_segments_have_timestamps(start: Start) {
     s.pass(2000);
     s.expect("F. 1501 ack 6 <nop,nop,ts * 101>");
     // Of an active open likewise, and not where it is switched off.
-    let mut s = start.script();
-    s.connect(80);
+    let (mut s, _) = start.connecting();
     s.expect("S 0 <mss 1460,sackOK,ts 0 0,nop,wscale 5>");
     s.inject("S. 0 ack 1 <mss 1000,nop,nop,ts 7 0>");
     s.expect(". 1 ack 1 <nop,nop,ts * 7>");
-    let mut s = start.script_with(|config| config.tcp.timestamps = false);
-    s.connect(80);
+    let (mut s, _) = start.connecting_with(|config| config.tcp.timestamps = false);
     s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
 }
 

@@ -30,9 +30,11 @@ pub struct Bystander {
 
 impl Bystander {
     const PORT: u16 = 99;
+    /// Of the host: few, so that it takes few to flood it.
+    pub const MAX_HALF_OPEN: usize = 50;
 
     pub fn new(start: Start) -> (Bystander, Script) {
-        let mut s = start.script();
+        let mut s = start.script_with(|config| config.max_half_open = Self::MAX_HALF_OPEN);
         let victim = s.talk();
         let listener = s.listener;
         s.listener = s.stack.listen(Listen::port(Self::PORT)).unwrap();
@@ -91,6 +93,7 @@ pub fn throw(start: Start, packets: impl Fn(&Reached) -> Vec<Vec<u8>>, after: im
         assert_eq!(now, after(state), "thrown at {state}");
         let count = usize::from(now != State::Listen) + 1;
         assert!(r.s.stack.connection_count() <= count);
+        assert!(r.s.stack.half_open_count() <= 1);
         if let Some(id) = r.id {
             let info = r.s.stack.info(id).unwrap();
             assert!(info.unread <= 1 << 20, "{}", info.unread);

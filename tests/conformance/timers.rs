@@ -178,8 +178,7 @@ fn trouble_with_a_syn_is_told_too(start: Start) {
 }
 
 fn a_syn_is_tried_for_three_minutes(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     let times = unanswered(&mut s, 600);
     let gaps = gaps(&times);
     assert!(gaps[0].abs_diff(1000) <= 20, "{gaps:?}");
@@ -193,8 +192,7 @@ fn a_syn_is_tried_for_three_minutes(start: Start) {
         "{gaps:?}"
     );
     // And with a limit of one's own.
-    let mut s = start.script_with(|config| config.tcp.max_syn_retransmissions = 2);
-    s.connect(80);
+    let (mut s, _) = start.connecting_with(|config| config.tcp.max_syn_retransmissions = 2);
     assert_eq!(unanswered(&mut s, 600).len(), 3);
     assert_eq!(s.state(), State::Closed);
 }
