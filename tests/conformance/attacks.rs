@@ -28,6 +28,7 @@ tests! {
     "attack-11" => urgent_pointers_to_and_fro,
     "attack-12" => options_at_random,
     "attack-13" => sack_blocks_of_nothing,
+    "attack-14" => sack_blocks_thrown_by_the_hundred,
     "attack-14" => sack_blocks_that_cut_to_pieces,
     "attack-15" => tiny_segments_out_of_order,
     "attack-16" => fragments_that_never_fit,
@@ -37,6 +38,9 @@ tests! {
     "attack-20" => a_flood_of_syns,
     "attack-21" => a_window_of_zero_for_ever,
     "attack-22" => blind_segments_within_the_window,
+    "attack-shrink" => windows_to_and_fro,
+    "attack-23" => challenges_that_tell_nothing,
+    "attack-25" => numbers_guessed_from_others,
     "attack-24" => forged_icmp,
     "attack-wrap" => numbers_that_go_round,
     "attack-garbage" => garbage_with_right_checksums,
@@ -324,6 +328,22 @@ fn sack_blocks_that_cut_to_pieces(start: Start) {
     assert_eq!(acked, 20_001);
 }
 
+fn sack_blocks_thrown_by_the_hundred(start: Start) {
+    let flood = |r: &Reached| {
+        let (next, una) = (r.next, r.una.max(1));
+        let block = |n: i64| {
+            let left = una + 2 * (n % 50);
+            let text = format!(". {next} ack {una} <nop,nop,sack {left}:{}>", left + 1);
+            r.s.segment(&text)
+        };
+        (0..300).map(block).collect()
+    };
+    throw(start, flood, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+}
+
 /// Each of them would be a run of its own.
 fn tiny_segments_out_of_order(start: Start) {
     let flood = |r: &Reached| {
@@ -457,10 +477,11 @@ fn a_flood_of_syns(start: Start) {
 /// With a user it is the user's affair (MUST-37). Without one, nobody else would end it.
 fn a_window_of_zero_for_ever(start: Start) {
     let shut = |r: &Reached| match r.s.state() {
-        State::Closed => vec![],
+        State::Closed => vec![r.s.segment("S 0 win 0 <mss 1000>")],
         _ => vec![r.s.segment(&format!(". {} ack {} win 0", r.next, r.una.max(1)))],
     };
     throw(start, shut, |state| match state {
+        State::Listen => State::SynReceived,
         State::SynReceived => State::Established,
         state => state,
     });
@@ -502,6 +523,76 @@ fn blind_segments_within_the_window(start: Start) {
         packets
     };
     throw(start, blind, same);
+}
+
+fn windows_to_and_fro(start: Start) {
+    let shrink = |r: &Reached| {
+        let (next, una) = (r.next, r.una.max(1));
+        [10_000, 0, 1, 65_535, 2, 0, 999, 0]
+            .map(|window| r.s.segment(&format!(". {next} ack {una} win {window}")))
+            .to_vec()
+    };
+    throw(start, shrink, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+}
+
+/// Who makes one connection challenge as often as it may learns nothing of another's by it.
+fn challenges_that_tell_nothing(start: Start) {
+    for state in STATES {
+        let (mut bystander, s) = Bystander::new(start);
+        let mut r = Reached::on(s, state);
+        for _ in 0..100 {
+            for segment in [
+                format!("R {}", r.next + 9),
+                format!(". {} ack {}", r.next, r.nxt + 9),
+            ] {
+                r.s.inject(&segment);
+                answers(&mut r.s);
+            }
+        }
+        if state != State::Listen {
+            assert_eq!(r.s.state(), state);
+        }
+        assert_eq!(bystander.challenges(&mut r.s), 10, "after {state}");
+        bystander.check(&mut r.s);
+    }
+}
+
+/// Whoever has opened connections of his own knows what others get, if they follow a clock or a
+/// counter alone.
+fn numbers_guessed_from_others(start: Start) {
+    for state in STATES {
+        let (mut bystander, s) = Bystander::new(start);
+        let mut r = Reached::on(s, state);
+        let victim = r.s.talk();
+        let mut last = None;
+        for port in 1..=5 {
+            r.s.turn_to(port);
+            r.s.inject("S 0");
+            r.s.next().expect("an answer to the attacker");
+            last = r.s.iss;
+        }
+        let before = r.s.stack.connection_count();
+        // In the name of somebody who does not see the answers.
+        r.s.turn_to(999);
+        r.s.inject("S 0");
+        answers(&mut r.s);
+        r.s.iss = last;
+        for step in [0, 1, 64_000, 128_000, 250_000] {
+            for times in -4..=4 {
+                r.s.inject(&format!(". 1 ack {}", 1 + step * times));
+                answers(&mut r.s);
+            }
+        }
+        assert_eq!(r.s.stack.connection_count(), before);
+        r.s.switch_to(victim);
+        if state != State::Listen {
+            assert_eq!(r.s.state(), state);
+        }
+        bystander.check(&mut r.s);
+    }
 }
 
 fn forged_icmp(start: Start) {

@@ -48,6 +48,7 @@ mod sack;
 mod sending;
 mod syn_flood;
 mod timers;
+mod undo;
 mod urgent;
 mod window;
 
@@ -91,6 +92,7 @@ fn suite() -> Vec<Test> {
         sack::tests(),
         rack::tests(),
         prr::tests(),
+        undo::tests(),
         cubic::tests(),
         ecn::tests(),
         syn_flood::tests(),

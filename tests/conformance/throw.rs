@@ -62,6 +62,18 @@ impl Bystander {
         self.talk = s.switch_to(victim);
     }
 
+    /// How often it answers segments that should not have come.
+    pub fn challenges(&mut self, s: &mut Script) -> usize {
+        let victim = s.switch_to(self.talk);
+        let mut count = 0;
+        for _ in 0..100 {
+            s.inject(&format!("R {}", self.next + 9));
+            count += Bystander::segments(s).len();
+        }
+        self.talk = s.switch_to(victim);
+        count
+    }
+
     /// What goes out to it, text and acknowledgment; what goes to others is not looked at.
     fn segments(s: &mut Script) -> Vec<(Vec<u8>, u32)> {
         let mut segments = Vec::new();

@@ -16,6 +16,7 @@ tests! {
     "MUST-20 SHLD-11" => an_unanswered_segment_ends_the_connection_at_r2,
     "MUST-21" => r2_can_be_set,
     "MUST-21" => r2_can_be_set_on_a_connection_that_runs,
+    "5482-1" => the_user_timeout_ends_it_without_progress,
     "MUST-22 SHLD-9" => trouble_with_a_syn_is_told_too,
     "MUST-22 MUST-23" => a_syn_is_tried_for_three_minutes,
     "MUST-22" => a_syn_ack_is_given_up_too,
@@ -210,5 +211,29 @@ fn a_syn_ack_is_given_up_too(start: Start) {
         assert_eq!(times.len(), 1 + expected);
         assert_eq!(s.stack.connection_count(), 0);
         assert_eq!(s.events(), [], "nobody was told of it");
+    }
+}
+
+fn the_user_timeout_ends_it_without_progress(start: Start) {
+    for seconds in [3, 1800] {
+        let (mut s, id) = start.established(65535);
+        s.change(id, |settings| {
+            settings.user_timeout = Some(Duration::from_secs(seconds));
+            settings.max_retransmissions = 1;
+        });
+        // Idle time does not count, and an answer begins it anew.
+        s.pass(3_600_000);
+        s.send(id, 20);
+        s.drain();
+        s.pass(seconds * 900);
+        s.drain();
+        s.inject(". 1 ack 11");
+        s.pass(seconds * 990);
+        s.drain();
+        assert_eq!(s.state(), State::Established);
+        s.pass(seconds * 20);
+        assert_eq!(s.state(), State::Closed);
+        let closed = Event::Closed(id, CloseReason::TimedOut);
+        assert!(s.events().contains(&closed));
     }
 }
