@@ -175,16 +175,12 @@ fn a_user_timeout_may_be_set_at_any_time() {
     s.expect("P. 1:11 ack 1");
     s.pass(60_000);
     assert_eq!(s.state(), State::Established);
-    s.change(id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     s.pass(100);
     assert_eq!(s.state(), State::Closed);
     // What waits to be sent does not wait for an answer yet.
     let (mut s, id) = Script::established(65535);
-    s.change(id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     s.send(id, 10);
     s.pass(100_000);
     s.expect("P. 1:11 ack 1");
@@ -194,9 +190,7 @@ fn a_user_timeout_may_be_set_at_any_time() {
 fn a_user_timeout_is_for_our_syn_too_but_not_for_one_of_a_strangers() {
     for limit in [1, 500] {
         let (mut s, id) = connecting(|_| {});
-        s.change(id, |settings| {
-            settings.user_timeout = Some(seconds(limit))
-        });
+        s.change(id, |settings| settings.user_timeout = Some(seconds(limit)));
         let (took, _) = until_closed(&mut s, 3600);
         assert_eq!(took, seconds(limit) + Duration::from_millis(100));
     }
@@ -340,9 +334,7 @@ fn an_interval_longer_than_the_idle_time_does_not_delay_the_next_probe() {
 fn keepalive_is_no_more_impatient_than_the_user_timeout() {
     let (mut s, id) = Script::established(65535);
     keepalive(&mut s, id, 10, 1, 2);
-    s.change(id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     let (took, sent) = until_closed(&mut s, 3600);
     assert!(seconds(60) <= took && took <= seconds(61), "{took:?}");
     assert!(sent.last().unwrap().starts_with("R. 1 ack 1"));
@@ -373,9 +365,7 @@ fn must_37_an_answered_probe_keeps_it_open_unless_the_user_timeout_says_otherwis
 #[test]
 fn a_window_that_opens_in_time_gives_the_text_its_full_user_timeout() {
     let (mut s, id) = Script::established(1000);
-    s.change(id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     s.send(id, 2000);
     s.expect(". 1:1001 ack 1");
     s.inject(". 1 ack 1001 win 0");

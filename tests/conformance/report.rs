@@ -18,6 +18,10 @@ What RFC 9293 and the RFCs beside it ask of a TCP, and which tests show that thi
 before `::` is the file. `cargo test --test conformance -- --write` makes this file from
 `tests/conformance/requirements.tsv` and the tables at the head of the tests.
 
+Not shown of RFC 9293 are: of the MUSTs, the three about source routes, which every router of
+today drops (MUST-51 to 53); of the SHOULDs, another about source routes (SHLD-24) and one that
+advises applications to do without urgent data (SHLD-13); of the MAYs, those whose line says why.
+
 ";
 
 /// The tests of the list itself.

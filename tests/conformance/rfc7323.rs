@@ -1,5 +1,11 @@
 //! Window scale, timestamps and PAWS (RFC 7323).
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Metadata, Subscriber};
 use zerotcp::stack::{ConnectionId, Event};
 use zerotcp::tcp::{CloseReason, State};
 
@@ -10,6 +16,7 @@ tests! {
     "7323-1" => windows_are_scaled_if_both_ask_for_it,
     "7323-1" => the_window_of_a_syn_is_not_scaled,
     "7323-2" => a_shift_above_14_is_14,
+    "7323-2" => a_shift_above_14_is_logged,
     "7323-3" => what_rounding_takes_back_is_accepted,
     "7323-4" => all_segments_have_timestamps,
     "7323-4" => a_segment_without_is_dropped_and_ends_nothing,
@@ -84,6 +91,49 @@ fn a_shift_above_14_is_14(start: Start) {
         let info = s.stack.info(id).unwrap();
         assert_eq!((info.window_scale.0, info.send_window), (14, 3 << 14));
     }
+}
+
+/// Of a passive open and of an active one.
+fn a_shift_above_14_is_logged(start: Start) {
+    for (shift, lines) in [(14, 0), (15, 1), (255, 1)] {
+        let log = Log::default();
+        let logged = Arc::clone(&log.0);
+        tracing::subscriber::with_default(log, || {
+            let mut s = start.script();
+            s.inject(&format!("S 0 <mss 1000,nop,wscale {shift}>"));
+            assert_eq!(logged.load(Relaxed), lines);
+            let (mut s, _) = start.connecting();
+            s.expect("S 0 *");
+            s.inject(&format!("S. 0 ack 1 <mss 1000,nop,wscale {shift}>"));
+            assert_eq!(logged.load(Relaxed), 2 * lines);
+        });
+    }
+}
+
+/// Counts what is said about a shift.
+#[derive(Default)]
+struct Log(Arc<AtomicUsize>);
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut fields = event.metadata().fields().iter();
+        if fields.any(|field| field.name() == "shift") {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
 
 /// Section 2.4: the edge that was told once counts.

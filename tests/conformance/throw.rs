@@ -90,7 +90,11 @@ impl Bystander {
 /// Throws what `packets` makes at a connection in each state, and looks for `after`: the state
 /// it has to be in then.
 #[track_caller]
-pub fn throw(start: Start, packets: impl Fn(&Reached) -> Vec<Vec<u8>>, after: impl Fn(State) -> State) {
+pub fn throw(
+    start: Start,
+    packets: impl Fn(&Reached) -> Vec<Vec<u8>>,
+    after: impl Fn(State) -> State,
+) {
     for state in STATES {
         let (mut bystander, s) = Bystander::new(start);
         let mut r = Reached::on(s, state);

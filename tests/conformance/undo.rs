@@ -1,10 +1,11 @@
 //! Retransmissions that were needless, and what is made good then (RFC 3522, 3708, 4015 and
 //! 5682).
 
+use zerotcp::stack::ConnectionId;
+
 use crate::common::script::Script;
 use crate::sack::{busy, flight};
 use crate::{Start, tests};
-use zerotcp::stack::ConnectionId;
 
 tests! {
     "3522-1 4015-1" => an_older_echo_shows_that_a_timeout_was_needless,
@@ -62,7 +63,9 @@ fn an_older_echo_shows_that_a_fast_retransmit_was_needless(start: Start) {
     let (mut s, id, stamp) = stamped(start);
     let before = s.stack.info(id).unwrap();
     s.pass(100);
-    s.inject(&format!(". 1 ack 1 <nop,nop,ts 2 {stamp},nop,nop,sack 1001:5001>"));
+    s.inject(&format!(
+        ". 1 ack 1 <nop,nop,ts 2 {stamp},nop,nop,sack 1001:5001>"
+    ));
     assert!(flight(&mut s).contains(&1));
     assert!(s.stack.info(id).unwrap().ssthresh < before.ssthresh);
     s.pass(1);
@@ -112,10 +115,10 @@ fn a_report_that_only_some_came_twice_does_not(start: Start) {
         sent.extend(flight(&mut s));
     }
     assert!(sent.contains(&1) && sent.contains(&1001), "{sent:?}");
-    let una = s.stack.info(id).unwrap().ssthresh;
+    let reduced = s.stack.info(id).unwrap().ssthresh;
     s.inject(". 1 ack 1001 win 65535 <nop,nop,sack 1:1001 2001:10001>");
     let now = s.stack.info(id).unwrap();
-    assert_eq!((now.tally.spurious, now.ssthresh), (0, una));
+    assert_eq!((now.tally.spurious, now.ssthresh), (0, reduced));
 }
 
 /// Without SACK and timestamps: RFC 5682 section 2.1.

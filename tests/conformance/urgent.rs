@@ -75,7 +75,10 @@ fn urgent_data_of_any_length_goes_out(start: Start) {
         let next = 1 + 1000 * n;
         let flags = if n == 99 { "PU." } else { "U." };
         let pointer = (100_001 - next).min(65_535);
-        s.expect(&format!("{flags} {next}:{} ack 1 urg {pointer}", next + 1000));
+        s.expect(&format!(
+            "{flags} {next}:{} ack 1 urg {pointer}",
+            next + 1000
+        ));
         s.inject(&format!(". 1 ack {}", next + 1000));
     }
     s.expect_nothing();
@@ -132,7 +135,11 @@ fn the_user_can_ask_how_much_there_is(start: Start) {
     assert_eq!(s.stack.recv(id, &mut [0; 9]), Ok(9));
     assert_eq!(s.stack.urgent(id), Some(1));
     assert_eq!(s.stack.recv(id, &mut [0]), Ok(1));
-    assert_eq!(s.stack.urgent(id), None, "there is more to read, but not urgent");
+    assert_eq!(
+        s.stack.urgent(id),
+        None,
+        "there is more to read, but not urgent"
+    );
 }
 
 /// RFC 6093 section 3.4: no octet is taken out of the stream.
