@@ -76,6 +76,7 @@ fn an_mss_of_next_to_nothing(start: Start) {
         let (mut s, id) = start.script().open(&format!("S {option}"), 0);
         s.send(id, 480);
         assert!(s.drain() <= 10, "an MSS of {mss} is not believed");
+        assert_eq!(s.stack.info(id).unwrap().unsent, 0, "MSS {mss}");
     }
 }
 

@@ -144,12 +144,18 @@ fn a_newer_timestamp_opens_out_of_time_wait(start: Start) {
 }
 
 fn a_larger_number_opens_out_of_time_wait(start: Start) {
-    let (mut s, id) = start.established(65535);
+    // Faster than the clock of our numbers ticks.
+    let (mut s, id) = start.established_with(65535, |config| config.tcp.pacing = false);
+    s.send(id, 20_000);
+    for n in 0..20 {
+        s.drain();
+        s.inject(&format!(". 1 ack {}", 1001 + 1000 * n));
+    }
     s.stack.close(id);
-    s.expect("F. 1 ack 1");
-    s.inject("F. 1 ack 2");
-    s.expect(". 2 ack 2");
-    s.pass(10);
+    s.expect("F. 20001 ack 1");
+    s.inject("F. 1 ack 20002");
+    s.expect(". 20002 ack 2");
+    s.pass(1);
     // What the old connection has used up does not open one.
     s.inject("S 0 <mss 1000>");
     assert_eq!(s.state(), State::TimeWait);
@@ -157,7 +163,7 @@ fn a_larger_number_opens_out_of_time_wait(start: Start) {
     let old = s.iss.take().unwrap();
     s.inject("S 2 <mss 1000>");
     s.expect("S. 0 ack 3 <mss 1460>");
-    assert!(s.iss.unwrap() > old + 2, "ours is larger, too");
+    assert!(s.iss.unwrap() > old + 20_002, "ours is larger, too");
     s.inject(". 3 ack 1");
     assert_eq!(s.state(), State::Established);
     s.accept();

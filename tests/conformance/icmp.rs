@@ -4,12 +4,14 @@ use zerotcp::stack::Event;
 use zerotcp::tcp::{CloseReason, SoftError, State};
 use zerotcp::wire::Icmpv4Type;
 
-use crate::common::packets::{seal, set_u16};
+use crate::common::packets::{icmp, seal, set_u16};
+use crate::common::script::{ROUTER, US};
 use crate::{Start, tests};
 
 tests! {
     "MUST-54 SHLD-26" => a_hard_error_ends_the_connection_it_quotes,
     "MUST-54 1122-7" => an_error_is_for_one_connection_only,
+    "MUST-54" => an_error_comes_to_who_has_sent,
     "MUST-55" => source_quench_is_ignored,
     "MUST-56" => soft_errors_do_not_end_a_connection,
     "MUST-47 SHLD-25" => soft_errors_reach_the_user,
@@ -60,6 +62,19 @@ fn an_error_is_for_one_connection_only(start: Start) {
         seal(&mut quote);
         s.icmp_about(UNREACHABLE, 3, [0; 4], &quote[..28]);
         assert_eq!(s.state(), State::SynSent, "changed at {at}");
+    }
+}
+
+/// Of two of ours, the one that it came to has to have sent what it quotes.
+fn an_error_comes_to_who_has_sent(start: Start) {
+    let second = [192, 168, 0, 3];
+    for (address, closes) in [(second, false), (US.ip().octets(), true)] {
+        let (mut s, _) = start.connecting_with(|config| config.addresses.push(second.into()));
+        s.expect("S 0 *");
+        let quote = s.last[..28].to_vec();
+        let packet = icmp(ROUTER, address.into(), UNREACHABLE, 3, [0; 4], &quote);
+        s.raw(&packet);
+        assert_eq!(s.state() == State::Closed, closes);
     }
 }
 

@@ -116,6 +116,7 @@ fn main() -> ExitCode {
 
     let arguments = Arguments::from_args();
     suite::keep_panics_quiet();
+    rfc7323::keep_log();
     let outcome = Arc::new(Outcome::default());
     let mut trials = report::trials(&requirements, &tests);
     for (index, test) in tests.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Datagrams in pieces (RFC 791, 815, 1122 section 3.3.2, 1858 and 3128).
 
-use zerotcp::stack::ConnectionId;
+use zerotcp::stack::{ConnectionId, DropReason};
 use zerotcp::tcp::State;
 use zerotcp::wire::{Icmpv4Type, Ipv4Packet};
 
@@ -143,6 +143,15 @@ fn overlapping_pieces_are_dropped_with_their_datagram(start: Start) {
         pieces.insert(2, raw_fragment(&whole, 40, &[0xaa; 24], true));
         pieces
     });
+    // Before it, behind it, within it, around it: even if it says the same.
+    for (offset, len) in [(40, 24), (88, 24), (56, 16), (40, 64)] {
+        let (mut s, _) = start.established(65535);
+        let whole = s.segment("P. 1:201 ack 1");
+        s.raw(&fragment(&whole, 48, 48));
+        s.raw(&fragment(&whole, offset, len));
+        let count = s.stack.counters().dropped(DropReason::ConflictingFragment);
+        assert_eq!(count, 1, "{offset} {len}");
+    }
 }
 
 /// RFC 1858 section 4 and RFC 3128: a second piece at offset 1 would overwrite the flags.
