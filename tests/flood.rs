@@ -1,10 +1,12 @@
 //! A flood of SYNs from everywhere: what it may cost, and whom it may not harm.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/heap.rs"]
+mod heap;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use heap::{Counting, allocations, bytes_in_use};
 use zerotcp::stack::{Config, ConnectionId, Listen, ListenerId, Meta, Quad, Stack};
 use zerotcp::tcp::{self, HalfOpen, Opening, PeerSyn, State};
 use zerotcp::time::Instant;
@@ -14,48 +16,8 @@ use zerotcp::wire::{
 
 const HOST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 80);
 
-/// Counts what the calling thread asks for.
-struct Counting;
-
-thread_local! {
-    /// Bytes in use, and how often any were asked for.
-    static HEAP: Cell<(isize, usize)> = const { Cell::new((0, 0)) };
-}
-
-fn note(bytes: isize, calls: usize) {
-    // A thread that ends may still give memory back.
-    let _ = HEAP.try_with(|heap| {
-        let (before, count) = heap.get();
-        heap.set((before + bytes, count + calls));
-    });
-}
-
-// SAFETY: all is done by the system's allocator; counting allocates nothing.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size() as isize, 1);
-        // SAFETY: as the caller has promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        note(-(layout.size() as isize), 0);
-        // SAFETY: as the caller has promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn bytes_in_use() -> isize {
-    HEAP.get().0
-}
-
-fn allocations() -> usize {
-    HEAP.get().1
-}
 
 /// A peer that answers as it should.
 struct Client {

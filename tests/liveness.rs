@@ -18,13 +18,6 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn change(s: &mut Script, id: ConnectionId, change: impl FnOnce(&mut Settings)) {
-    let mut settings = s.stack.settings(id).unwrap();
-    change(&mut settings);
-    s.stack.set(id, settings).unwrap();
-    assert_eq!(s.stack.settings(id), Some(settings));
-}
-
 /// Lets time pass in steps of 100 ms until the connection is over or `limit` has passed, and
 /// gives how long that took and what was sent.
 fn until_closed(s: &mut Script, limit: u64) -> (Duration, Vec<String>) {
@@ -75,7 +68,7 @@ fn keepalive(s: &mut Script, id: ConnectionId, idle: u64, interval: u64, probes:
         interval: seconds(interval),
         probes,
     };
-    change(s, id, |settings| settings.keepalive = Some(keepalive));
+    s.change(id, |settings| settings.keepalive = Some(keepalive));
 }
 
 // Retransmission limits (section 3.8.3).
@@ -108,7 +101,7 @@ fn must_20_shld_9_trouble_is_told_once_and_r2_ends_it() {
 fn must_21_the_user_chooses_r2() {
     for limit in [0, 1, 5] {
         let (mut s, id) = Script::established(65535);
-        change(&mut s, id, |settings| settings.max_retransmissions = limit);
+        s.change(id, |settings| settings.max_retransmissions = limit);
         s.send(id, 10);
         let (_, sent) = until_closed(&mut s, 600);
         assert_eq!(sent.len(), 1 + usize::from(limit));
@@ -139,7 +132,7 @@ fn nobody_is_told_of_trouble_who_does_not_want_to_know() {
 fn a_user_timeout_counts_time_and_not_retransmissions() {
     for limit in [3, 30, 1800] {
         let (mut s, id) = Script::established(65535);
-        change(&mut s, id, |settings| {
+        s.change(id, |settings| {
             settings.user_timeout = Some(seconds(limit));
             settings.max_retransmissions = 1;
         });
@@ -182,16 +175,12 @@ fn a_user_timeout_may_be_set_at_any_time() {
     s.expect("P. 1:11 ack 1");
     s.pass(60_000);
     assert_eq!(s.state(), State::Established);
-    change(&mut s, id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     s.pass(100);
     assert_eq!(s.state(), State::Closed);
     // What waits to be sent does not wait for an answer yet.
     let (mut s, id) = Script::established(65535);
-    change(&mut s, id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     s.send(id, 10);
     s.pass(100_000);
     s.expect("P. 1:11 ack 1");
@@ -201,9 +190,7 @@ fn a_user_timeout_may_be_set_at_any_time() {
 fn a_user_timeout_is_for_our_syn_too_but_not_for_one_of_a_strangers() {
     for limit in [1, 500] {
         let (mut s, id) = connecting(|_| {});
-        change(&mut s, id, |settings| {
-            settings.user_timeout = Some(seconds(limit))
-        });
+        s.change(id, |settings| settings.user_timeout = Some(seconds(limit)));
         let (took, _) = until_closed(&mut s, 3600);
         assert_eq!(took, seconds(limit) + Duration::from_millis(100));
     }
@@ -245,7 +232,7 @@ fn must_24_to_27_an_idle_connection_is_probed() {
             s.inject(". 1 ack 1");
         }
         // MUST-24: off again.
-        change(&mut s, id, |settings| settings.keepalive = None);
+        s.change(id, |settings| settings.keepalive = None);
         s.pass(10_000_000);
         s.expect_nothing();
         assert_eq!(s.state(), State::Established);
@@ -347,9 +334,7 @@ fn an_interval_longer_than_the_idle_time_does_not_delay_the_next_probe() {
 fn keepalive_is_no_more_impatient_than_the_user_timeout() {
     let (mut s, id) = Script::established(65535);
     keepalive(&mut s, id, 10, 1, 2);
-    change(&mut s, id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     let (took, sent) = until_closed(&mut s, 3600);
     assert!(seconds(60) <= took && took <= seconds(61), "{took:?}");
     assert!(sent.last().unwrap().starts_with("R. 1 ack 1"));
@@ -361,7 +346,7 @@ fn keepalive_is_no_more_impatient_than_the_user_timeout() {
 fn must_37_an_answered_probe_keeps_it_open_unless_the_user_timeout_says_otherwise() {
     for limit in [None, Some(seconds(60))] {
         let (mut s, id) = Script::established(1000);
-        change(&mut s, id, |settings| settings.user_timeout = limit);
+        s.change(id, |settings| settings.user_timeout = limit);
         s.send(id, 2000);
         s.expect(". 1:1001 ack 1");
         let closed = ". 1 ack 1001 win 0";
@@ -380,9 +365,7 @@ fn must_37_an_answered_probe_keeps_it_open_unless_the_user_timeout_says_otherwis
 #[test]
 fn a_window_that_opens_in_time_gives_the_text_its_full_user_timeout() {
     let (mut s, id) = Script::established(1000);
-    change(&mut s, id, |settings| {
-        settings.user_timeout = Some(seconds(60))
-    });
+    s.change(id, |settings| settings.user_timeout = Some(seconds(60)));
     s.send(id, 2000);
     s.expect(". 1:1001 ack 1");
     s.inject(". 1 ack 1001 win 0");
@@ -401,7 +384,7 @@ fn a_window_that_opens_in_time_gives_the_text_its_full_user_timeout() {
 #[test]
 fn the_time_in_a_closed_window_counts_only_while_something_waits_for_it() {
     let (mut s, id) = Script::established(1000);
-    change(&mut s, id, |settings| {
+    s.change(id, |settings| {
         settings.user_timeout = Some(seconds(60));
     });
     s.send(id, 1000);
@@ -618,7 +601,7 @@ fn must_48_the_user_chooses_the_code_point_while_the_connection_runs() {
         TcpPacket::parse(&buffer[..sent.len]).unwrap().ip.dscp()
     };
     let (mut s, id) = connecting(|config| config.tcp.settings.dscp = 8);
-    change(&mut s, id, |settings| settings.dscp = 46);
+    s.change(id, |settings| settings.dscp = 46);
     assert_eq!(dscp(&mut s), 46, "the SYN");
     let mut s = Script::with(|config| config.tcp.settings.dscp = 8);
     s.inject("S 0 <mss 1000>");
@@ -628,7 +611,7 @@ fn must_48_the_user_chooses_the_code_point_while_the_connection_runs() {
     s.send(id, 10);
     s.expect("P. 1:11 ack 1 dscp 8");
     // SHLD-21 and SHLD-22.
-    change(&mut s, id, |settings| settings.dscp = 63);
+    s.change(id, |settings| settings.dscp = 63);
     s.pass(201);
     assert_eq!(dscp(&mut s), 63);
 }
@@ -640,7 +623,7 @@ fn must_17_the_user_switches_nagle_off_on_one_connection() {
     s.expect("P. 1:11 ack 1");
     s.send(id, 10);
     s.expect_nothing();
-    change(&mut s, id, |settings| settings.nagle = false);
+    s.change(id, |settings| settings.nagle = false);
     s.expect("P. 11:21 ack 1");
     assert!(tcp::Config::default().settings.nagle);
     assert!(s.stack.config().tcp.settings.nagle);

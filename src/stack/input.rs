@@ -97,6 +97,12 @@ impl Stack {
         let (options, fault) = OptionSummary::tolerant(segment.option_bytes());
         self.counters.malformed_options += u64::from(fault.is_some());
         let quad = Quad::of(packet);
+        if let Some(shift) = options.window_scale.filter(|shift| *shift > 14)
+            && segment.flags().syn()
+        {
+            // Something is wrong with the peer (RFC 7323 section 2.3).
+            tracing::debug!(%quad, shift, "window scale above 14");
+        }
         let Some(index) = self.table.find(quad) else {
             return self.receive_unknown(now, quad, packet, &options);
         };

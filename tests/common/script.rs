@@ -15,9 +15,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use zerotcp::stack::{
-    Config, ConnectionId, Event, Listen, ListenerId, Meta, Quad, SocketError, Stack,
+    Config, Connect, ConnectionId, Event, Listen, ListenerId, Meta, Quad, SocketError, Stack,
 };
-use zerotcp::tcp::State;
+use zerotcp::tcp::{Settings, State};
 use zerotcp::time::Instant;
 use zerotcp::wire::{Icmpv4Type, SackBlock, SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket};
 
@@ -156,6 +156,25 @@ impl Script {
         self.us = self.stack.quad(id).unwrap().local();
         self.forget();
         id
+    }
+
+    /// The same from a port of our own choice.
+    pub fn connect_from(&mut self, local: u16, port: u16) -> ConnectionId {
+        let remote = SocketAddrV4::new(*self.peer.ip(), port);
+        let connect = Connect::to(remote).local_port(local);
+        let id = self.stack.connect(self.now, connect).unwrap();
+        (self.us, self.peer) = (SocketAddrV4::new(*self.us.ip(), local), remote);
+        self.forget();
+        id
+    }
+
+    /// The user changes what can be set on a connection.
+    #[track_caller]
+    pub fn change(&mut self, id: ConnectionId, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.stack.settings(id).unwrap();
+        change(&mut settings);
+        self.stack.set(id, settings).unwrap();
+        assert_eq!(self.stack.settings(id), Some(settings));
     }
 
     /// The peer goes on from another port, of which nothing has been heard yet.

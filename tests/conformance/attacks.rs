@@ -1,17 +1,15 @@
 //! Inputs that brought other stacks down, thrown at a connection in each of five states while
 //! another one must stay unharmed.
 
-use std::net::Ipv4Addr;
-
-use zerotcp::stack::{ConnectionId, Listen, Quad};
 use zerotcp::tcp::State;
-use zerotcp::wire::{Icmpv4Type, Ipv4Packet, TcpPacket};
+use zerotcp::wire::Icmpv4Type;
 
 use crate::common::packets::{
     self, fragment, raw_fragment, seal, seal_ip, set_u16, with_ip_options,
 };
-use crate::common::script::{PEER, ROUTER, Script, Talk, US, octets};
+use crate::common::script::{ROUTER, US};
 use crate::states::Reached;
+use crate::throw::{Bystander, Random, STATES, answers, same, segment, taken, throw, tweaked};
 use crate::{Start, tests};
 
 tests! {
@@ -30,6 +28,7 @@ tests! {
     "attack-11" => urgent_pointers_to_and_fro,
     "attack-12" => options_at_random,
     "attack-13" => sack_blocks_of_nothing,
+    "attack-14" => sack_blocks_thrown_by_the_hundred,
     "attack-14" => sack_blocks_that_cut_to_pieces,
     "attack-15" => tiny_segments_out_of_order,
     "attack-16" => fragments_that_never_fit,
@@ -39,157 +38,15 @@ tests! {
     "attack-20" => a_flood_of_syns,
     "attack-21" => a_window_of_zero_for_ever,
     "attack-22" => blind_segments_within_the_window,
+    "attack-shrink" => windows_to_and_fro,
+    "attack-23" => challenges_that_tell_nothing,
+    "attack-25" => numbers_guessed_from_others,
     "attack-24" => forged_icmp,
     "attack-wrap" => numbers_that_go_round,
     "attack-garbage" => garbage_with_right_checksums,
     "attack-flags" => every_set_of_flags,
     "attack-fin" => a_fin_out_of_nowhere,
     "attack-syn-data" => text_on_a_syn,
-}
-
-const STATES: [State; 5] = [
-    State::Listen,
-    State::SynReceived,
-    State::Established,
-    State::FinWait1,
-    State::TimeWait,
-];
-
-/// A connection of another peer's, on another port.
-struct Bystander {
-    talk: Talk,
-    id: ConnectionId,
-    /// The next number of either side.
-    next: u32,
-}
-
-impl Bystander {
-    const PORT: u16 = 99;
-
-    fn new(start: Start) -> (Bystander, Script) {
-        let mut s = start.script();
-        let victim = s.talk();
-        let listener = s.listener;
-        s.listener = s.stack.listen(Listen::port(Self::PORT)).unwrap();
-        s.us.set_port(Self::PORT);
-        s.peer.set_ip(Ipv4Addr::new(192, 168, 0, 77));
-        let (mut s, id) = s.establish(65535);
-        s.listener = listener;
-        let talk = s.switch_to(victim);
-        (Bystander { talk, id, next: 1 }, s)
-    }
-
-    /// It sends and receives as if nothing had happened.
-    fn check(&mut self, r: &mut Reached) {
-        let s = &mut r.s;
-        let victim = s.switch_to(self.talk);
-        let (first, end) = (self.next, self.next + 10);
-        assert_eq!(s.state(), State::Established, "the bystander");
-        s.send(self.id, 10);
-        let sent = Bystander::segments(s);
-        assert_eq!(sent, [(octets(first, 10), first)]);
-        s.inject(&format!("P. {first}:{end} ack {end}"));
-        s.read(self.id, 10);
-        s.pass(50);
-        assert_eq!(Bystander::segments(s), [(vec![], end)]);
-        self.next = end;
-        self.talk = s.switch_to(victim);
-    }
-
-    /// What goes out to it, text and acknowledgment; what goes to others is not looked at.
-    fn segments(s: &mut Script) -> Vec<(Vec<u8>, u32)> {
-        let mut segments = Vec::new();
-        while let Some(packet) = s.next_packet() {
-            let packet = TcpPacket::parse(&packet).expect("what we send is sound");
-            if Quad::of(&packet).reversed() == s.quad() {
-                segments.push((packet.tcp.payload().to_vec(), packet.tcp.ack() - s.irs));
-            }
-        }
-        segments
-    }
-}
-
-/// Throws what `packets` makes at a connection in each state, and looks for `after`: the state
-/// it has to be in then.
-#[track_caller]
-fn throw(start: Start, packets: impl Fn(&Reached) -> Vec<Vec<u8>>, after: impl Fn(State) -> State) {
-    for state in STATES {
-        let (mut bystander, s) = Bystander::new(start);
-        let mut r = Reached::on(s, state);
-        for packet in packets(&r) {
-            r.s.raw(&packet);
-            answers(&mut r);
-        }
-        let now = match r.s.state() {
-            State::Closed => State::Listen,
-            state => state,
-        };
-        assert_eq!(now, after(state), "thrown at {state}");
-        let count = usize::from(now != State::Listen) + 1;
-        assert!(r.s.stack.connection_count() <= count);
-        if let Some(id) = r.id {
-            let info = r.s.stack.info(id).unwrap();
-            assert!(info.unread <= 1 << 20, "{}", info.unread);
-        }
-        bystander.check(&mut r);
-    }
-}
-
-/// What goes out is sound, has no IP options and goes to somebody who has sent something.
-fn answers(r: &mut Reached) -> usize {
-    let mut count = 0;
-    while let Some(packet) = r.s.next_packet() {
-        let ip = Ipv4Packet::parse(&packet).expect("what we send is sound");
-        assert_eq!(ip.ihl(), 5);
-        assert_eq!(ip.src(), *US.ip());
-        assert!([*PEER.ip(), ROUTER].contains(&ip.dst()), "to {}", ip.dst());
-        count += 1;
-    }
-    count
-}
-
-/// After a segment that is as it should be, with five octets of text: a SYN for LISTEN.
-fn taken(state: State) -> State {
-    match state {
-        State::Listen => State::SynReceived,
-        State::SynReceived => State::Established,
-        state => state,
-    }
-}
-
-/// After what is dropped.
-fn same(state: State) -> State {
-    state
-}
-
-/// A segment that is as it should be, but for its options.
-fn segment(r: &Reached, options: &str) -> Vec<u8> {
-    r.s.segment(&if r.id.is_none() && r.nxt == r.una {
-        format!("S 0 win 10000 {options}")
-    } else {
-        let text = format!("{}:{} ack {} win 10000", r.next, r.next + 5, r.una.max(1));
-        format!("P. {text} {options}")
-    })
-}
-
-/// The same with a change, checksums made right again.
-fn tweaked(r: &Reached, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut packet = segment(r, "");
-    change(&mut packet);
-    seal(&mut packet);
-    packet
-}
-
-/// Numbers without a pattern.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 32) as u32
-    }
 }
 
 fn an_option_of_length_zero_or_one(start: Start) {
@@ -219,6 +76,7 @@ fn an_mss_of_next_to_nothing(start: Start) {
         let (mut s, id) = start.script().open(&format!("S {option}"), 0);
         s.send(id, 480);
         assert!(s.drain() <= 10, "an MSS of {mss} is not believed");
+        assert_eq!(s.stack.info(id).unwrap().unsent, 0, "MSS {mss}");
     }
 }
 
@@ -471,6 +329,22 @@ fn sack_blocks_that_cut_to_pieces(start: Start) {
     assert_eq!(acked, 20_001);
 }
 
+fn sack_blocks_thrown_by_the_hundred(start: Start) {
+    let flood = |r: &Reached| {
+        let (next, una) = (r.next, r.una.max(1));
+        let block = |n: i64| {
+            let left = una + 2 * (n % 50);
+            let text = format!(". {next} ack {una} <nop,nop,sack {left}:{}>", left + 1);
+            r.s.segment(&text)
+        };
+        (0..300).map(block).collect()
+    };
+    throw(start, flood, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+}
+
 /// Each of them would be a run of its own.
 fn tiny_segments_out_of_order(start: Start) {
     let flood = |r: &Reached| {
@@ -482,7 +356,7 @@ fn tiny_segments_out_of_order(start: Start) {
                 r.una.max(1)
             ))
         };
-        (0..4000).map(tiny).collect()
+        (0..500).map(tiny).collect()
     };
     throw(start, flood, |state| match state {
         State::SynReceived => State::Established,
@@ -494,7 +368,7 @@ fn fragments_that_never_fit(start: Start) {
     let flood = |r: &Reached| {
         let whole = segment(r, "");
         let mut packets = Vec::new();
-        for id in 0..4000 {
+        for id in 0..500 {
             let mut packet = raw_fragment(&whole, 8 * (id % 100) as usize, &[0; 24], true);
             set_u16(&mut packet, 4, id);
             seal_ip(&mut packet);
@@ -583,29 +457,32 @@ fn a_flood_of_syns(start: Start) {
         let mut r = Reached::on(s, state);
         let victim = r.s.talk();
         let before = r.s.stack.connection_count();
-        for n in 0..5000_u32 {
+        for n in 0..300_u32 {
             r.s.peer.set_port(1 + n as u16);
             r.s.irs += n;
             r.s.inject("S 0 <mss 1460>");
-            answers(&mut r);
+            answers(&mut r.s);
         }
         let grown = r.s.stack.connection_count() - before;
-        assert!(grown <= Listen::DEFAULT_BACKLOG, "{grown}");
+        assert_eq!(grown, 0, "of half a connection nobody knows");
+        let half_open = r.s.stack.half_open_count();
+        assert!(half_open <= Bystander::MAX_HALF_OPEN, "{half_open}");
         r.s.switch_to(victim);
         if state != State::Listen {
             assert_eq!(r.s.state(), state);
         }
-        bystander.check(&mut r);
+        bystander.check(&mut r.s);
     }
 }
 
 /// With a user it is the user's affair (MUST-37). Without one, nobody else would end it.
 fn a_window_of_zero_for_ever(start: Start) {
     let shut = |r: &Reached| match r.s.state() {
-        State::Closed => vec![],
+        State::Closed => vec![r.s.segment("S 0 win 0 <mss 1000>")],
         _ => vec![r.s.segment(&format!(". {} ack {} win 0", r.next, r.una.max(1)))],
     };
     throw(start, shut, |state| match state {
+        State::Listen => State::SynReceived,
         State::SynReceived => State::Established,
         state => state,
     });
@@ -619,13 +496,13 @@ fn a_window_of_zero_for_ever(start: Start) {
     r.s.stack.close(id);
     for _ in 0..2 * 3600 {
         r.s.pass(1000);
-        if answers(&mut r) > 0 && r.s.state() != State::Closed {
+        if answers(&mut r.s) > 0 && r.s.state() != State::Closed {
             r.s.inject(". 1 ack 5001 win 0");
         }
     }
     assert_eq!(r.s.state(), State::Closed);
     assert_eq!(r.s.stack.connection_count(), 1);
-    bystander.check(&mut r);
+    bystander.check(&mut r.s);
 }
 
 /// A blind attacker hits the window and neither its edge nor our numbers.
@@ -647,6 +524,76 @@ fn blind_segments_within_the_window(start: Start) {
         packets
     };
     throw(start, blind, same);
+}
+
+fn windows_to_and_fro(start: Start) {
+    let shrink = |r: &Reached| {
+        let (next, una) = (r.next, r.una.max(1));
+        [10_000, 0, 1, 65_535, 2, 0, 999, 0]
+            .map(|window| r.s.segment(&format!(". {next} ack {una} win {window}")))
+            .to_vec()
+    };
+    throw(start, shrink, |state| match state {
+        State::SynReceived => State::Established,
+        state => state,
+    });
+}
+
+/// Who makes one connection challenge as often as it may learns nothing of another's by it.
+fn challenges_that_tell_nothing(start: Start) {
+    for state in STATES {
+        let (mut bystander, s) = Bystander::new(start);
+        let mut r = Reached::on(s, state);
+        for _ in 0..100 {
+            for segment in [
+                format!("R {}", r.next + 9),
+                format!(". {} ack {}", r.next, r.nxt + 9),
+            ] {
+                r.s.inject(&segment);
+                answers(&mut r.s);
+            }
+        }
+        if state != State::Listen {
+            assert_eq!(r.s.state(), state);
+        }
+        assert_eq!(bystander.challenges(&mut r.s), 10, "after {state}");
+        bystander.check(&mut r.s);
+    }
+}
+
+/// Whoever has opened connections of his own knows what others get, if they follow a clock or a
+/// counter alone.
+fn numbers_guessed_from_others(start: Start) {
+    for state in STATES {
+        let (mut bystander, s) = Bystander::new(start);
+        let mut r = Reached::on(s, state);
+        let victim = r.s.talk();
+        let mut last = None;
+        for port in 1..=5 {
+            r.s.turn_to(port);
+            r.s.inject("S 0");
+            r.s.next().expect("an answer to the attacker");
+            last = r.s.iss;
+        }
+        let before = r.s.stack.connection_count();
+        // In the name of somebody who does not see the answers.
+        r.s.turn_to(999);
+        r.s.inject("S 0");
+        answers(&mut r.s);
+        r.s.iss = last;
+        for step in [0, 1, 64_000, 128_000, 250_000] {
+            for times in -4..=4 {
+                r.s.inject(&format!(". 1 ack {}", 1 + step * times));
+                answers(&mut r.s);
+            }
+        }
+        assert_eq!(r.s.stack.connection_count(), before);
+        r.s.switch_to(victim);
+        if state != State::Listen {
+            assert_eq!(r.s.state(), state);
+        }
+        bystander.check(&mut r.s);
+    }
 }
 
 fn forged_icmp(start: Start) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use zerotcp::stack::{Event, SocketError};
 use zerotcp::tcp::{CloseReason, State};
 
+use crate::states::Reached;
 use crate::{Start, tests};
 
 tests! {
@@ -16,6 +17,8 @@ tests! {
     "SHLD-3 MAY-1" => closing_with_text_unread_resets,
     "SHLD-3 MAY-1" => text_after_the_close_is_answered_with_a_reset,
     "SHLD-4" => a_newer_timestamp_opens_out_of_time_wait,
+    "1337-1" => a_reset_ends_no_time_wait,
+    "1337-1" => old_duplicates_end_no_time_wait,
     "MAY-2" => a_larger_number_opens_out_of_time_wait,
 }
 
@@ -141,12 +144,18 @@ fn a_newer_timestamp_opens_out_of_time_wait(start: Start) {
 }
 
 fn a_larger_number_opens_out_of_time_wait(start: Start) {
-    let (mut s, id) = start.established(65535);
+    // Faster than the clock of our numbers ticks.
+    let (mut s, id) = start.established_with(65535, |config| config.tcp.pacing = false);
+    s.send(id, 20_000);
+    for n in 0..20 {
+        s.drain();
+        s.inject(&format!(". 1 ack {}", 1001 + 1000 * n));
+    }
     s.stack.close(id);
-    s.expect("F. 1 ack 1");
-    s.inject("F. 1 ack 2");
-    s.expect(". 2 ack 2");
-    s.pass(10);
+    s.expect("F. 20001 ack 1");
+    s.inject("F. 1 ack 20002");
+    s.expect(". 20002 ack 2");
+    s.pass(1);
     // What the old connection has used up does not open one.
     s.inject("S 0 <mss 1000>");
     assert_eq!(s.state(), State::TimeWait);
@@ -154,8 +163,42 @@ fn a_larger_number_opens_out_of_time_wait(start: Start) {
     let old = s.iss.take().unwrap();
     s.inject("S 2 <mss 1000>");
     s.expect("S. 0 ack 3 <mss 1460>");
-    assert!(s.iss.unwrap() > old + 2, "ours is larger, too");
+    assert!(s.iss.unwrap() > old + 20_002, "ours is larger, too");
     s.inject(". 3 ack 1");
     assert_eq!(s.state(), State::Established);
     s.accept();
+}
+
+fn a_reset_ends_no_time_wait(start: Start) {
+    for protection in [true, false] {
+        let mut r = Reached::with(start, State::TimeWait, |config| {
+            config.tcp.time_wait_protection = protection;
+        });
+        // In the window, beside it, and to the octet.
+        r.inject("R", 1, 0, 0);
+        r.inject("R", -1, 0, 0);
+        r.s.drain();
+        assert_eq!(r.s.state(), State::TimeWait);
+        r.inject("R", 0, 0, 0);
+        r.s.expect_nothing();
+        let open = r.s.state() == State::TimeWait;
+        assert_eq!(open, protection);
+        if protection {
+            // Nor does it lengthen the wait.
+            r.s.pass(60_001);
+            assert_eq!(r.s.state(), State::Closed);
+        }
+    }
+}
+
+/// Their answer may bring a reset from a peer that knows nothing any more.
+fn old_duplicates_end_no_time_wait(start: Start) {
+    let mut r = Reached::of(start, State::TimeWait);
+    for (flags, offset, len) in [(".", -2, 0), ("P.", -2, 1), ("P.", 0, 5), ("S", -900, 0)] {
+        r.inject(flags, offset, len, r.nxt);
+        r.s.drain();
+        r.inject("R", 0, 0, 0);
+        r.s.expect_nothing();
+        assert_eq!(r.s.state(), State::TimeWait, "{flags} {offset}");
+    }
 }

@@ -5,7 +5,7 @@ use zerotcp::tcp::State;
 
 use crate::common::script::Script;
 use crate::sack::flight;
-use crate::tests;
+use crate::{Start, tests};
 
 tests! {
     "9438-1 MAY-18" => a_loss_leaves_seven_tenths,
@@ -27,8 +27,8 @@ struct Flow {
 }
 
 impl Flow {
-    fn new() -> Flow {
-        let s = Script::with(|config| config.tcp.send_buffer = 4 << 20);
+    fn new(start: Start) -> Flow {
+        let s = start.script_with(|config| config.tcp.send_buffer = 1 << 20);
         let syn = "S win 65535 <mss 1000,nop,nop,sackOK,nop,wscale 8>";
         let (mut s, id) = s.open(syn, 100);
         s.inject(". 1 ack 1 win 65535");
@@ -49,7 +49,7 @@ impl Flow {
     }
 
     fn fill(&mut self) {
-        while self.queued < self.una + (2 << 20) {
+        while self.queued < self.una + 600_000 {
             self.s.send(self.id, 100_000);
             self.queued += 100_000;
         }
@@ -60,7 +60,7 @@ impl Flow {
         self.fill();
         let mut end = self.una;
         for _ in 0..100 {
-            while self.s.next().is_some() {
+            while self.s.next_packet().is_some() {
                 end = end.max(self.s.last_end());
             }
             self.s.pass(1);
@@ -102,7 +102,7 @@ impl Flow {
                 ". 1 ack {una} win 65535 <nop,nop,sack {}:{top}>",
                 una + 1000
             ));
-            while self.s.next().is_some() {}
+            while self.s.next_packet().is_some() {}
         }
         self.s.pass(100);
         flight(&mut self.s);
@@ -112,8 +112,8 @@ impl Flow {
     }
 }
 
-fn a_loss_leaves_seven_tenths() {
-    let mut flow = Flow::new();
+fn a_loss_leaves_seven_tenths(start: Start) {
+    let mut flow = Flow::new(start);
     flow.grow_to(100_000);
     let before = flow.lose_one();
     let share = f64::from(flow.ssthresh()) / f64::from(before);
@@ -125,8 +125,8 @@ fn a_loss_leaves_seven_tenths() {
     );
 }
 
-fn a_loss_leaves_two_segments_at_least() {
-    let mut flow = Flow::new();
+fn a_loss_leaves_two_segments_at_least(start: Start) {
+    let mut flow = Flow::new(start);
     for _ in 0..12 {
         flow.lose_one();
         assert!(flow.ssthresh() >= 2000, "{}", flow.ssthresh());
@@ -135,9 +135,9 @@ fn a_loss_leaves_two_segments_at_least() {
 }
 
 /// W(t) = 0.4 (t - K)^3 + Wmax, K the cube root of 0.3 Wmax / 0.4, in segments and seconds.
-fn the_window_comes_back_to_where_it_was_at_k() {
-    let mut flow = Flow::new();
-    flow.grow_to(300_000);
+fn the_window_comes_back_to_where_it_was_at_k(start: Start) {
+    let mut flow = Flow::new(start);
+    flow.grow_to(100_000);
     let before = f64::from(flow.lose_one()) / 1000.0;
     let k = (0.3 * before / 0.4).cbrt();
     // One round trip is over since then: that of the repair.
@@ -155,8 +155,8 @@ fn the_window_comes_back_to_where_it_was_at_k() {
     }
 }
 
-fn no_round_grows_by_more_than_half_and_no_ack_shrinks_it() {
-    let mut flow = Flow::new();
+fn no_round_grows_by_more_than_half_and_no_ack_shrinks_it(start: Start) {
+    let mut flow = Flow::new(start);
     flow.grow_to(100_000);
     flow.lose_one();
     for _ in 0..150 {
@@ -167,8 +167,8 @@ fn no_round_grows_by_more_than_half_and_no_ack_shrinks_it() {
     }
 }
 
-fn idle_time_does_not_count() {
-    let mut flow = Flow::new();
+fn idle_time_does_not_count(start: Start) {
+    let mut flow = Flow::new(start);
     flow.grow_to(100_000);
     flow.lose_one();
     for _ in 0..5 {
@@ -195,7 +195,7 @@ impl Flow {
     fn send_rest(&mut self) -> u32 {
         let mut end = self.una;
         for _ in 0..100 {
-            while self.s.next().is_some() {
+            while self.s.next_packet().is_some() {
                 end = end.max(self.s.last_end());
             }
             self.s.pass(1);
@@ -206,8 +206,8 @@ impl Flow {
 
 /// Where CUBIC would be slower: alpha is 3 * 0.3 / 1.7 = 0.53 segments a round trip, and one from
 /// where it was on.
-fn small_windows_grow_as_with_reno() {
-    let mut flow = Flow::new();
+fn small_windows_grow_as_with_reno(start: Start) {
+    let mut flow = Flow::new(start);
     let before = flow.lose_one();
     assert!(before <= 20_000);
     let after = flow.cwnd();
@@ -219,9 +219,9 @@ fn small_windows_grow_as_with_reno() {
 }
 
 /// Fast convergence: Wmax is 0.85 of the window, so growth flattens out below it.
-fn a_second_loss_below_the_first_gives_way() {
-    let mut flow = Flow::new();
-    flow.grow_to(300_000);
+fn a_second_loss_below_the_first_gives_way(start: Start) {
+    let mut flow = Flow::new(start);
+    flow.grow_to(100_000);
     flow.lose_one();
     flow.round();
     let second = f64::from(flow.lose_one());
@@ -240,8 +240,8 @@ fn a_second_loss_below_the_first_gives_way() {
     );
 }
 
-fn a_timeout_leaves_one_segment_then_slow_start() {
-    let mut flow = Flow::new();
+fn a_timeout_leaves_one_segment_then_slow_start(start: Start) {
+    let mut flow = Flow::new(start);
     flow.grow_to(100_000);
     let end = flow.send();
     let flying = f64::from(end - flow.una);

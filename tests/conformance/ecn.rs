@@ -14,6 +14,7 @@ tests! {
     "3168-2" => only_new_text_is_ecn_capable,
     "3168-3" => a_mark_is_echoed_until_it_was_heard,
     "3168-4" => an_echo_cuts_the_window_once_a_round_trip,
+    "3168-4" => at_a_window_of_one_segment_new_text_waits_for_the_timer,
     "3168-5" => a_mark_outside_the_window_is_ignored,
     "3168-6" => a_mark_on_a_fragment_is_the_datagrams,
 }
@@ -57,8 +58,7 @@ fn an_active_open_asks_where_it_is_to(start: Start) {
         (Ecn::Accept, "S 0 *"),
         (Ecn::Off, "S 0 *"),
     ] {
-        let mut s = start.script_with(|config| config.tcp.ecn = ecn);
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting_with(|config| config.tcp.ecn = ecn);
         s.expect(syn);
         s.inject("SE. 0 ack 1 <mss 1000>");
         s.expect(". 1 ack 1");
@@ -68,8 +68,7 @@ fn an_active_open_asks_where_it_is_to(start: Start) {
 
 fn an_answer_that_reflects_is_a_no(start: Start) {
     for answer in ["SEW. 0 ack 1", "SW. 0 ack 1", "S. 0 ack 1"] {
-        let mut s = start.script_with(|config| config.tcp.ecn = Ecn::Offer);
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting_with(|config| config.tcp.ecn = Ecn::Offer);
         s.expect("SEW 0 *");
         s.inject(&format!("{answer} <mss 1000>"));
         s.expect(". 1 ack 1");
@@ -157,6 +156,31 @@ fn an_echo_cuts_the_window_once_a_round_trip(start: Start) {
         s.stack.info(id).unwrap().ssthresh < halved,
         "another round trip"
     );
+}
+
+/// Section 6.1.2: there is nothing to cut any more.
+fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
+    let mut s = start.script_with(|config| config.tcp.initial_window = 1);
+    s.inject("SEW 0 <mss 1000>");
+    s.expect("SE. 0 ack 1 <mss 1460>");
+    s.pass(100);
+    s.inject(". 1 ack 1");
+    let id = s.accept();
+    s.send(id, 3000);
+    s.expect_all(&[". 1:1001 ack 1 ect0"]);
+    s.pass(100);
+    s.inject("E. 1 ack 1001");
+    let rto = s.stack.info(id).unwrap().rto.as_millis() as u64;
+    s.pass(rto - 1);
+    s.expect_nothing();
+    let (millis, sent) = s.wait();
+    assert!(millis <= 2, "{millis}");
+    assert!(sent.starts_with("W. 1001:2001 ack 1 "), "{sent}");
+    s.expect_nothing();
+    // Without a mark it goes on at once.
+    s.inject(". 1 ack 2001");
+    let sent = s.next().expect("the next one");
+    assert!(sent.starts_with("P. 2001:3001 ack 1 "), "{sent}");
 }
 
 fn a_mark_outside_the_window_is_ignored(start: Start) {

@@ -15,8 +15,7 @@ const SYN: &str = "S 0 <mss 1460,*>";
 
 /// Figure 7, from the left end.
 fn a_simultaneous_open_makes_one_connection(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect(SYN);
     s.inject("S 0 <mss 1000>");
     assert_eq!(s.state(), State::SynReceived);
@@ -48,8 +47,7 @@ fn a_reset_sends_a_passive_open_back_to_listen(start: Start) {
 }
 
 fn a_reset_refuses_an_active_open(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect(SYN);
     s.inject("S 0 <mss 1000>");
     s.expect("S. 0 ack 1 <mss 1460>");

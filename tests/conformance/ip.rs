@@ -13,6 +13,9 @@ use crate::{Start, tests};
 
 tests! {
     "MUST-48 SHLD-22" => the_diffserv_field_is_what_was_set,
+    "MUST-48 SHLD-21 SHLD-22" => the_diffserv_field_can_be_changed_at_any_time,
+    "SHLD-23" => nobody_but_the_user_changes_the_diffserv_field,
+    "MAY-4" => a_retransmission_has_the_same_identification,
     "MUST-49" => the_time_to_live_is_what_was_configured,
     "1122-4" => no_packet_has_a_time_to_live_of_zero,
     "1122-4" => what_arrives_may_have_any_time_to_live,
@@ -45,6 +48,36 @@ fn the_diffserv_field_is_what_was_set(start: Start) {
         assert!(count >= 2);
         s.pass(1000);
         assert!(s.next_packet().is_some_and(|again| again[1] >> 2 == dscp));
+    }
+}
+
+fn the_diffserv_field_can_be_changed_at_any_time(start: Start) {
+    let (mut s, id) = start.connecting();
+    for dscp in [46, 8] {
+        s.change(id, |settings| settings.dscp = dscp);
+        s.pass(1001);
+        assert_eq!(s.next_packet().unwrap()[1] >> 2, dscp, "the SYN");
+    }
+
+    let (mut s, id) = start.established(65535);
+    s.send(id, 10);
+    s.expect("P. 1:11 ack 1");
+    for dscp in [63, 0, 10] {
+        s.change(id, |settings| settings.dscp = dscp);
+        s.inject("P. 1:6 ack 1");
+        s.pass(50);
+        // An acknowledgment and what goes again.
+        let mut count = 0;
+        while let Some(packet) = s.next_packet() {
+            assert_eq!(packet[1], dscp << 2);
+            count += 1;
+        }
+        s.pass(10_000);
+        while let Some(packet) = s.next_packet() {
+            assert_eq!(packet[1], dscp << 2);
+            count += 1;
+        }
+        assert!(count >= 2, "{count}");
     }
 }
 
@@ -390,4 +423,35 @@ fn precedence_of_what_is_forged_brings_no_reset(start: Start) {
         }
         assert_ne!(r.s.state(), State::Closed);
     }
+}
+
+/// Whatever the peer sets on what it sends, and whatever there is to send.
+fn nobody_but_the_user_changes_the_diffserv_field(start: Start) {
+    let s = start.script_with(|config| config.tcp.settings.dscp = 10);
+    let (mut s, id) = s.open("S <mss 1000>", 0);
+    let mut seen = vec![s.last[1]];
+    for peers in [0, 46, 63] {
+        let seq = 1 + s.stack.info(id).unwrap().tally.octets_received;
+        s.inject(&format!("P. {seq}:{} ack 1 dscp {peers}", seq + 5));
+        s.send(id, 100);
+        // Text with its acknowledgment, and later the same again.
+        for _ in 0..2 {
+            seen.extend(std::iter::from_fn(|| s.next_packet()).map(|packet| packet[1]));
+            s.pass(3000);
+        }
+    }
+    s.stack.abort(id);
+    seen.extend(s.next_packet().map(|packet| packet[1]));
+    assert!(seen.len() >= 4, "{}", seen.len());
+    assert!(seen.iter().all(|field| *field == 10 << 2), "{seen:?}");
+}
+
+fn a_retransmission_has_the_same_identification(start: Start) {
+    let (mut s, id) = start.established(65535);
+    s.send(id, 100);
+    let first = s.next_packet().unwrap();
+    s.wait();
+    assert_eq!(s.last, first, "to the bit");
+    // It has no meaning: no router takes the datagram apart.
+    assert_eq!((&first[4..6], first[6] & 0x40), (&[0, 0][..], 0x40));
 }

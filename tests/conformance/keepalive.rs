@@ -8,6 +8,7 @@ use zerotcp::tcp::{CloseReason, Keepalive, State};
 use crate::{Start, tests};
 
 tests! {
+    "MUST-24" => it_can_be_switched_on_and_off_on_one_connection,
     "MUST-25" => by_default_an_idle_connection_is_left_alone,
     "MUST-26 MUST-27 SHLD-12 MAY-5" => an_idle_connection_is_probed_without_text,
     "MUST-26" => what_arrives_puts_the_probe_off,
@@ -23,6 +24,29 @@ fn probing(config: &mut Config) {
         interval: Duration::from_secs(2),
         probes: 3,
     });
+}
+
+fn it_can_be_switched_on_and_off_on_one_connection(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let first = s.talk();
+    s.turn_to(1);
+    let (mut s, other) = s.establish(65535);
+    s.switch_to(first);
+    let mut config = Config::seeded(*s.us.ip(), 0);
+    probing(&mut config);
+    for _ in 0..2 {
+        s.inject(". 1 ack 1");
+        s.change(id, |settings| *settings = config.tcp.settings);
+        s.pass(10_100);
+        // `expect` sees to it that the other one is silent.
+        s.expect_all(&[". 0 ack 1"]);
+        s.inject(". 1 ack 1");
+        s.change(id, |settings| settings.keepalive = None);
+        s.pass(24 * 3600 * 1000);
+        s.expect_nothing();
+    }
+    assert_eq!(s.stack.settings(other).unwrap().keepalive, None);
+    assert_eq!(s.stack.state(other), Some(State::Established));
 }
 
 fn by_default_an_idle_connection_is_left_alone(start: Start) {
@@ -64,7 +88,8 @@ fn what_arrives_puts_the_probe_off(start: Start) {
 
 fn while_something_is_in_flight_there_is_no_probe(start: Start) {
     let (mut s, id) = start.established_with(65535, probing);
-    s.pass(5_000);
+    // It is due, but there is something to say now.
+    s.pass(10_000);
     s.send(id, 10);
     for _ in 0..600 {
         while let Some(sent) = s.next() {

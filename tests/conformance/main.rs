@@ -19,6 +19,7 @@ mod requirements;
 mod start;
 mod states;
 mod suite;
+mod throw;
 
 mod ack;
 mod attacks;
@@ -47,18 +48,24 @@ mod sack;
 mod sending;
 mod syn_flood;
 mod timers;
+mod undo;
+mod urgent;
 mod window;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Completion, Trial};
+use libtest_mimic::{Arguments, Trial};
 
 use requirements::Requirements;
 pub use start::Start;
 use suite::Outcome;
 pub use suite::Test;
 use suite::tests;
+
+/// What floods may take is counted.
+#[global_allocator]
+static ALLOCATOR: common::heap::Counting = common::heap::Counting;
 
 /// Every area, in the order of the report.
 fn suite() -> Vec<Test> {
@@ -73,6 +80,7 @@ fn suite() -> Vec<Test> {
         window::tests(),
         ack::tests(),
         keepalive::tests(),
+        urgent::tests(),
         open::tests(),
         ip::tests(),
         icmp::tests(),
@@ -84,6 +92,7 @@ fn suite() -> Vec<Test> {
         sack::tests(),
         rack::tests(),
         prr::tests(),
+        undo::tests(),
         cubic::tests(),
         ecn::tests(),
         syn_flood::tests(),
@@ -107,16 +116,15 @@ fn main() -> ExitCode {
 
     let arguments = Arguments::from_args();
     suite::keep_panics_quiet();
+    rfc7323::keep_log();
     let outcome = Arc::new(Outcome::default());
     let mut trials = report::trials(&requirements, &tests);
     for (index, test) in tests.iter().enumerate() {
         let (tests, outcome) = (Arc::clone(&tests), Arc::clone(&outcome));
-        let trial = Trial::ignorable_test(test.title(), move || {
-            let result = tests[index].run();
-            if let Ok(Completion::Completed) = result {
-                outcome.note_passed(index);
-            }
-            result
+        let trial = Trial::test(test.title(), move || {
+            tests[index].run()?;
+            outcome.note_passed(index);
+            Ok(())
         });
         trials.push(trial.with_kind(test.area));
     }

@@ -26,8 +26,7 @@ fn without_an_mss_option_it_is_536(start: Start) {
     s.send(id, 3000);
     s.expect(". 1:537 ack 1");
     // From the SYN,ACK of a peer likewise.
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect("S 0 *");
     s.inject("S. 0 ack 1");
     s.expect(". 1 ack 1");

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use zerotcp::stack::{ConnectError, Listen, ListenError};
+use zerotcp::stack::{Connect, ConnectError, Listen, ListenError};
 use zerotcp::tcp::State;
 
 use crate::common::script::{PEER, Script, US};
@@ -12,6 +12,7 @@ tests! {
     "MUST-41" => a_listener_disturbs_no_connection,
     "MUST-42" => a_port_with_half_open_connections_can_be_listened_on,
     "MUST-43" => a_listener_may_have_one_address,
+    "MUST-43" => an_active_open_may_be_given_an_address,
     "MUST-44 MUST-45" => an_active_open_gets_an_address_and_keeps_it,
     "MUST-45" => a_passive_open_keeps_the_address_it_was_asked_at,
     "MUST-46" => an_active_open_to_no_host_fails,
@@ -37,8 +38,7 @@ fn a_listener_disturbs_no_connection(start: Start) {
 fn a_port_with_half_open_connections_can_be_listened_on(start: Start) {
     // SYN-SENT from a port that is listened on then; the peer's SYN comes to the one or the
     // other by its quad.
-    let mut s = start.script();
-    s.connect(80);
+    let (mut s, _) = start.connecting();
     s.expect("S 0 *");
     let ours = s.us.port();
     let listener = s.stack.listen(Listen::port(ours)).unwrap();
@@ -75,9 +75,30 @@ fn a_listener_may_have_one_address(start: Start) {
     );
 }
 
-fn an_active_open_gets_an_address_and_keeps_it(start: Start) {
+fn an_active_open_may_be_given_an_address(start: Start) {
     let mut s = start.script_with(|config| config.addresses.push(SECOND));
-    let id = s.connect(80);
+    for (address, port) in [(SECOND, None), (*US.ip(), None), (SECOND, Some(1024))] {
+        let mut connect = Connect::to(PEER).local_address(address);
+        if let Some(port) = port {
+            connect = connect.local_port(port);
+        }
+        let id = s.stack.connect(s.now, connect).unwrap();
+        s.us = s.stack.quad(id).unwrap().local();
+        assert_eq!(*s.us.ip(), address);
+        assert!(port.is_none_or(|port| port == s.us.port()));
+        (s.peer, s.iss) = (PEER, None);
+        // `expect` holds each packet against the quad.
+        s.expect("S 0 *");
+        s.inject("S. 0 ack 1 <mss 1000>");
+        s.expect(". 1 ack 1");
+    }
+    let foreign = Connect::to(PEER).local_address(*PEER.ip());
+    let refused = Err(ConnectError::NotOurs(*PEER.ip()));
+    assert_eq!(s.stack.connect(s.now, foreign), refused);
+}
+
+fn an_active_open_gets_an_address_and_keeps_it(start: Start) {
+    let (mut s, id) = start.connecting_with(|config| config.addresses.push(SECOND));
     assert_eq!(s.stack.quad(id).unwrap().dst.0, *US.ip(), "the first one");
     // `expect` holds each packet against the quad.
     s.expect("S 0 *");

@@ -13,6 +13,7 @@ tests! {
     "8985-3" => a_retransmission_that_is_acknowledged_too_soon_measures_nothing,
     "8985-4" => three_duplicates_end_the_wait,
     "8985-4" => reordering_once_seen_is_waited_for,
+    "8985-4" => each_round_with_a_needless_one_makes_the_wait_longer,
     "8985-5" => the_tail_is_probed_after_two_round_trips,
     "8985-5" => one_segment_in_flight_is_given_more_time,
     "8985-6" => a_probe_is_new_text_if_there_is_any,
@@ -106,6 +107,36 @@ fn reordering_once_seen_is_waited_for(start: Start) {
         millis += 1;
     }
     assert!((10..=101).contains(&millis), "{millis}");
+}
+
+/// By what the peer reports to have got twice.
+fn each_round_with_a_needless_one_makes_the_wait_longer(start: Start) {
+    for (rounds, quarters) in [(0, 1), (1, 2), (2, 3), (9, 4)] {
+        let (mut s, id) = quiet(start);
+        let mut next = 1;
+        for _ in 0..rounds {
+            s.send(id, 1000);
+            s.drain();
+            s.pass(100);
+            next += 1000;
+            s.inject(&format!(
+                ". 1 ack {next} <nop,nop,sack {}:{next}>",
+                next - 1000
+            ));
+        }
+        s.send(id, 2000);
+        assert_eq!(flight(&mut s), [next, next + 1000]);
+        s.pass(100);
+        let second = format!("{}:{}", next + 1000, next + 2000);
+        s.inject(&format!(". 1 ack {next} <nop,nop,sack {second}>"));
+        let (millis, sent) = wait(&mut s);
+        assert_eq!(sent, [next]);
+        // Never longer than the round trip.
+        assert!(
+            millis.abs_diff(25 * quarters) <= 3,
+            "{millis} after {rounds}"
+        );
+    }
 }
 
 fn the_tail_is_probed_after_two_round_trips(start: Start) {

@@ -79,7 +79,8 @@ impl Requirement {
     pub fn binding(&self) -> Binding {
         match self.level {
             "MUST" | "MUST NOT" => Binding::Must,
-            "SHOULD" | "SHOULD NOT" | "RECOMMENDED" => Binding::Should,
+            "SHOULD" | "SHOULD NOT" => Binding::Should,
+            "RECOMMENDED" => Binding::Recommended,
             "MAY" => Binding::May,
             _ => Binding::None,
         }
@@ -90,6 +91,7 @@ impl Requirement {
 pub enum Binding {
     Must,
     Should,
+    Recommended,
     May,
     None,
 }

@@ -10,6 +10,7 @@ use crate::{Start, tests};
 tests! {
     "5681-1 6928-1" => the_initial_window_is_ten_segments_or_14600_octets,
     "5681-1" => the_handshake_does_not_grow_it,
+    "6928-3" => after_a_loss_in_the_initial_window_idling_leaves_less,
     "6928-2" => one_lost_syn_does_not_shrink_the_initial_window,
     "5681-2" => an_ack_grows_slow_start_by_what_it_acknowledges,
     "5681-2" => a_stretch_ack_grows_it_by_one_segment,
@@ -56,8 +57,7 @@ fn the_initial_window_is_ten_segments_or_14600_octets(start: Start) {
 fn the_handshake_does_not_grow_it(start: Start) {
     let (s, id) = start.script().open("S <mss 1000>", 100);
     assert_eq!(cwnd(&s, id), 10_000);
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect("S 0 *");
     s.inject("S. 0 ack 1 <mss 1000>");
     s.expect(". 1 ack 1");
@@ -66,8 +66,7 @@ fn the_handshake_does_not_grow_it(start: Start) {
 
 fn one_lost_syn_does_not_shrink_the_initial_window(start: Start) {
     for (lost, segments) in [(1, 10), (2, 1)] {
-        let mut s = start.script();
-        let id = s.connect(80);
+        let (mut s, id) = start.connecting();
         s.expect("S 0 *");
         for _ in 0..lost {
             while s.next().is_none() {
@@ -78,6 +77,59 @@ fn one_lost_syn_does_not_shrink_the_initial_window(start: Start) {
         s.expect(". 1 ack 1");
         s.send(id, 50_000);
         assert_eq!(flight(&mut s).len(), segments, "{lost} lost");
+        // Of a passive open likewise.
+        let mut s = start.script();
+        s.inject("S 0 <mss 1000>");
+        s.expect("S. 0 ack 1 <mss 1460>");
+        for _ in 0..lost {
+            s.wait();
+        }
+        s.inject(". 1 ack 1");
+        let id = s.accept();
+        s.send(id, 50_000);
+        assert_eq!(flight(&mut s).len(), segments, "{lost} answers lost");
+    }
+}
+
+/// More than 4096 octets were under way: then it is min(4 MSS, max(2 MSS, 4380)) (RFC 3390).
+fn after_a_loss_in_the_initial_window_idling_leaves_less(start: Start) {
+    for lost in [false, true] {
+        let (mut s, id) = start.script_with(reno).open("S <mss 1000>", 100);
+        s.send(id, 10_000);
+        assert_eq!(flight(&mut s).len(), 10);
+        s.pass(100);
+        if lost {
+            for _ in 0..3 {
+                s.inject(". 1 ack 1");
+            }
+            assert_eq!(flight(&mut s), [1]);
+            s.pass(100);
+        }
+        // The window grows again, far beyond either.
+        for n in 1..=10 {
+            s.inject(&format!(". 1 ack {}001", n));
+        }
+        let mut acked = 10_001;
+        for _ in 0..8 {
+            s.send(id, 30_000);
+            let end = acked + 30_000;
+            while acked < end {
+                let count = flight(&mut s).len() as u32;
+                s.pass(100);
+                for _ in 0..count {
+                    acked += 1000;
+                    s.inject(&format!(". 1 ack {acked}"));
+                }
+            }
+        }
+        assert!(cwnd(&s, id) > 10_000, "{}", cwnd(&s, id));
+        s.pass(60_000);
+        s.send(id, 60_000);
+        let burst = flight(&mut s).len();
+        match lost {
+            false => assert_eq!(burst, 10),
+            true => assert!((2..=4).contains(&burst), "{burst}"),
+        }
     }
 }
 

@@ -19,8 +19,7 @@ tests! {
 const MS: Duration = Duration::from_millis(1);
 
 fn before_any_measurement_it_is_one_second(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     assert_eq!(s.stack.info(id).unwrap().rto, 1000 * MS);
     s.expect("S 0 *");
     let (gap, _) = s.wait();

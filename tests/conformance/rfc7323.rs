@@ -1,5 +1,9 @@
 //! Window scale, timestamps and PAWS (RFC 7323).
 
+use std::cell::Cell;
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Metadata, Subscriber};
 use zerotcp::stack::{ConnectionId, Event};
 use zerotcp::tcp::{CloseReason, State};
 
@@ -10,6 +14,7 @@ tests! {
     "7323-1" => windows_are_scaled_if_both_ask_for_it,
     "7323-1" => the_window_of_a_syn_is_not_scaled,
     "7323-2" => a_shift_above_14_is_14,
+    "7323-2" => a_shift_above_14_is_logged,
     "7323-3" => what_rounding_takes_back_is_accepted,
     "7323-4" => all_segments_have_timestamps,
     "7323-4" => a_segment_without_is_dropped_and_ends_nothing,
@@ -62,8 +67,7 @@ fn windows_are_scaled_if_both_ask_for_it(start: Start) {
 }
 
 fn the_window_of_a_syn_is_not_scaled(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     s.expect("S 0 win 65535 *");
     s.inject("S. 0 ack 1 win 1000 <mss 1000,nop,wscale 7>");
     s.drain();
@@ -85,6 +89,51 @@ fn a_shift_above_14_is_14(start: Start) {
         let info = s.stack.info(id).unwrap();
         assert_eq!((info.window_scale.0, info.send_window), (14, 3 << 14));
     }
+}
+
+/// Of a passive open and of an active one.
+fn a_shift_above_14_is_logged(start: Start) {
+    for (shift, lines) in [(14, 0), (15, 1), (255, 1)] {
+        SHIFTS.set(0);
+        let mut s = start.script();
+        s.inject(&format!("S 0 <mss 1000,nop,wscale {shift}>"));
+        assert_eq!(SHIFTS.get(), lines);
+        let (mut s, _) = start.connecting();
+        s.expect("S 0 *");
+        s.inject(&format!("S. 0 ack 1 <mss 1000,nop,wscale {shift}>"));
+        assert_eq!(SHIFTS.get(), 2 * lines);
+    }
+}
+
+thread_local! {
+    /// How many lines of the log were about a shift.
+    static SHIFTS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The log of the whole run: of a part of it, other threads would have to know.
+pub fn keep_log() {
+    tracing::subscriber::set_global_default(Log).expect("it is the first");
+}
+
+struct Log;
+
+impl Subscriber for Log {
+    fn enabled(&self, line: &Metadata<'_>) -> bool {
+        line.fields().field("shift").is_some()
+    }
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        SHIFTS.set(SHIFTS.get() + 1);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
 
 /// Section 2.4: the edge that was told once counts.
@@ -132,13 +181,11 @@ fn all_segments_have_timestamps(start: Start) {
     s.pass(2000);
     s.expect("F. 1501 ack 6 <nop,nop,ts * 101>");
     // Of an active open likewise, and not where it is switched off.
-    let mut s = start.script();
-    s.connect(80);
+    let (mut s, _) = start.connecting();
     s.expect("S 0 <mss 1460,sackOK,ts 0 0,nop,wscale 5>");
     s.inject("S. 0 ack 1 <mss 1000,nop,nop,ts 7 0>");
     s.expect(". 1 ack 1 <nop,nop,ts * 7>");
-    let mut s = start.script_with(|config| config.tcp.timestamps = false);
-    s.connect(80);
+    let (mut s, _) = start.connecting_with(|config| config.tcp.timestamps = false);
     s.expect("S 0 <mss 1460,nop,nop,sackOK,nop,wscale 5>");
 }
 

@@ -1,6 +1,6 @@
 //! Selective acknowledgment, both ways (RFC 2018, 2883 and 6675).
 
-use zerotcp::stack::ConnectionId;
+use zerotcp::stack::{Config, ConnectionId};
 
 use crate::common::script::Script;
 use crate::{Start, tests};
@@ -22,9 +22,17 @@ tests! {
 
 /// With SACK, a round trip of 100 ms, MSS 1000, and text that fills every window.
 pub fn busy(start: Start) -> (Script, ConnectionId) {
+    busy_with(start, |_| {})
+}
+
+/// The same with the host's configuration changed.
+pub fn busy_with(start: Start, change: impl Fn(&mut Config)) -> (Script, ConnectionId) {
     let syn = "S win 65535 <mss 1000,nop,nop,sackOK,nop,wscale 4>";
     // Time stands still while acknowledgments come in: what they let go is not to wait for it.
-    let s = start.script_with(|config| config.tcp.pacing = false);
+    let s = start.script_with(|config| {
+        config.tcp.pacing = false;
+        change(config);
+    });
     let (mut s, id) = s.open(syn, 100);
     s.inject(". 1 ack 1 win 65535");
     s.send(id, 500_000);

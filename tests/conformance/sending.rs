@@ -4,6 +4,7 @@ use crate::{Start, tests};
 
 tests! {
     "SHLD-7 MAY-16" => a_short_segment_waits_while_another_is_in_flight,
+    "MUST-17" => nagle_can_be_switched_off_and_on,
     "MUST-17" => nagle_can_be_off_from_the_start,
     "MUST-60" => nothing_is_held_back_once_all_is_acknowledged,
     "MUST-61" => the_last_of_what_is_queued_has_psh,
@@ -22,6 +23,32 @@ fn a_short_segment_waits_while_another_is_in_flight(start: Start) {
     // A full-sized one does not wait.
     s.send(id, 1500);
     s.expect_all(&[". 31:1031 ack 1"]);
+}
+
+fn nagle_can_be_switched_off_and_on(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let first = s.talk();
+    s.turn_to(1);
+    let (mut s, other) = s.establish(65535);
+    s.send(other, 10);
+    s.expect("P. 1:11 ack 1");
+    s.send(other, 10);
+    let second = s.switch_to(first);
+    s.send(id, 10);
+    s.expect("P. 1:11 ack 1");
+    s.send(id, 10);
+    s.expect_nothing();
+    // What waits already goes too; of the other connection it waits on.
+    s.change(id, |settings| settings.nagle = false);
+    s.expect_all(&["P. 11:21 ack 1"]);
+    s.send(id, 10);
+    s.expect_all(&["P. 21:31 ack 1"]);
+    s.change(id, |settings| settings.nagle = true);
+    s.send(id, 10);
+    s.expect_nothing();
+    s.switch_to(second);
+    s.inject(". 1 ack 11");
+    s.expect_all(&["P. 11:21 ack 1"]);
 }
 
 fn nagle_can_be_off_from_the_start(start: Start) {

@@ -12,7 +12,7 @@ use crate::common::script::Script;
 pub struct Start {
     /// The peer's.
     irs: u32,
-    /// Ours, of a passive open; `None` for what comes.
+    /// Ours; `None` for what comes.
     iss: Option<u32>,
 }
 
@@ -45,6 +45,24 @@ impl Start {
 
     /// The same with its configuration changed.
     pub fn script_with(self, change: impl Fn(&mut Config)) -> Script {
+        self.timed(change, |s| s.inject("S 0"))
+    }
+
+    /// Where our SYN is about to leave for port 80.
+    pub fn connecting(self) -> (Script, ConnectionId) {
+        self.connecting_with(|_| {})
+    }
+
+    /// The same with the host's configuration changed.
+    pub fn connecting_with(self, change: impl Fn(&mut Config)) -> (Script, ConnectionId) {
+        let open = |s: &mut Script| s.connect_from(40_000, 80);
+        let mut s = self.timed(change, |s| _ = open(s));
+        let id = open(&mut s);
+        (s, id)
+    }
+
+    /// A host at the time when what `open` opens gets our number.
+    fn timed(self, change: impl Fn(&mut Config), open: impl Fn(&mut Script)) -> Script {
         let mut s = Script::with(&change);
         s.irs = SeqNumber(self.irs);
         let Some(iss) = self.iss else {
@@ -52,9 +70,9 @@ impl Start {
         };
         // Our numbers follow a clock (RFC 6528): what it says now tells when it will say
         // what is wanted.
-        s.inject("S 0");
-        s.next().expect("a SYN,ACK");
-        let ticks = SeqNumber(iss) - s.iss.expect("a SYN has come");
+        open(&mut s);
+        s.next().expect("a SYN");
+        let ticks = SeqNumber(iss) - s.iss.expect("it has a number");
         let now = s.now + Duration::from_micros(4) * ticks;
         let mut s = Script::with(&change);
         s.irs = SeqNumber(self.irs);

@@ -40,19 +40,26 @@ impl Reached {
 
     /// The same with the host's configuration changed.
     pub fn with(start: Start, state: State, change: impl Fn(&mut Config)) -> Reached {
-        Reached::on(start.script_with(change), state)
+        if state != State::SynSent {
+            return Reached::on(start.script_with(change), state);
+        }
+        let (mut s, id) = start.connecting_with(change);
+        s.expect("S 0 *");
+        Reached {
+            s,
+            id: Some(id),
+            next: 0,
+            una: 0,
+            nxt: 1,
+        }
     }
 
-    /// The same on a host that has other connections.
+    /// The same on a host that has other connections; not SYN-SENT.
     pub fn on(mut s: Script, state: State) -> Reached {
         let (mut id, mut next, mut una, mut nxt) = (None, 1, 1, 1);
         match state {
             State::Closed | State::Listen => {}
-            State::SynSent => {
-                id = Some(s.connect(80));
-                s.expect("S 0 *");
-                (next, una) = (0, 0);
-            }
+            State::SynSent => panic!("it is the peer that opens"),
             State::SynReceived => {
                 s.inject("S 0 win 10000 <mss 1000>");
                 s.expect("S. 0 ack 1 <mss 1460>");

@@ -5,13 +5,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use libtest_mimic::{Completion, Failed};
-
 use crate::Start;
-
-/// What is not built yet: tests, each of which fails or stands here wrongly, and requirements
-/// without any test.
-const AWAITING: &str = include_str!("awaiting.txt");
 
 /// A test and the requirements that it shows.
 pub struct Test {
@@ -78,29 +72,9 @@ impl Test {
         self.shows.split_ascii_whitespace()
     }
 
-    /// Whether it is a test of what is not built yet.
-    pub fn is_awaited(&self) -> bool {
-        is_awaited(self.name)
+    pub fn run(&self) -> Result<(), String> {
+        (self.body)()
     }
-
-    pub fn run(&self) -> Result<Completion, Failed> {
-        match ((self.body)(), self.is_awaited()) {
-            (Ok(()), false) => Ok(Completion::Completed),
-            (Err(message), false) => Err(message.into()),
-            (Err(_), true) => Ok(Completion::ignored_with("not built yet")),
-            (Ok(()), true) => Err("it passes: take it off awaiting.txt".into()),
-        }
-    }
-}
-
-/// Whether this test or requirement stands in `awaiting.txt`.
-pub fn is_awaited(name: &str) -> bool {
-    AWAITING.lines().any(|line| line == name)
-}
-
-/// What stands in `awaiting.txt`.
-pub fn awaited() -> impl Iterator<Item = &'static str> {
-    AWAITING.lines().filter(|line| !line.is_empty())
 }
 
 thread_local! {

@@ -12,8 +12,12 @@ use crate::{Start, tests};
 tests! {
     "MUST-18 MUST-19 6298-7" => retransmissions_back_off_exponentially,
     "MUST-19" => slow_start_then_avoidance,
+    "MUST-20 SHLD-9 SHLD-10" => at_r1_the_user_is_told_once,
     "MUST-20 SHLD-11" => an_unanswered_segment_ends_the_connection_at_r2,
     "MUST-21" => r2_can_be_set,
+    "MUST-21" => r2_can_be_set_on_a_connection_that_runs,
+    "5482-1" => the_user_timeout_ends_it_without_progress,
+    "MUST-22 SHLD-9" => trouble_with_a_syn_is_told_too,
     "MUST-22 MUST-23" => a_syn_is_tried_for_three_minutes,
     "MUST-22" => a_syn_ack_is_given_up_too,
 }
@@ -74,15 +78,50 @@ fn slow_start_then_avoidance(start: Start) {
     s.inject(&format!(". 1 ack {end} win 65535"));
     let rounds: Vec<_> = (0..14).map(|_| receiver.round(&mut s, 100)).collect();
     assert!(rounds[0] <= 3, "from one segment: {rounds:?}");
-    let doubling = rounds
+    // After F-RTO's question, which two new segments ask (RFC 5682 section 2.1).
+    let doubling = rounds[2..]
         .windows(2)
         .take_while(|pair| 2 * pair[1] >= 3 * pair[0]);
-    assert!(doubling.count() >= 2, "{rounds:?}");
+    assert!(doubling.count() >= 4, "{rounds:?}");
     let last = &rounds[rounds.len() - 4..];
     assert!(
         last.windows(2).all(|pair| 4 * pair[1] <= 5 * pair[0] + 4),
         "{rounds:?}"
     );
+}
+
+fn at_r1_the_user_is_told_once(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let mut next = 1;
+    for _ in 0..2 {
+        s.events();
+        s.send(id, 10);
+        s.drain();
+        // With the third retransmission.
+        for told in [0, 0, 1, 0, 0] {
+            s.wait();
+            assert_eq!(s.events(), vec![Event::Trouble(id); told]);
+        }
+        assert_eq!(s.state(), State::Established);
+        // Progress ends the episode.
+        next += 10;
+        s.inject(&format!(". 1 ack {next}"));
+        assert_eq!(s.events(), []);
+    }
+    // R1 is configured, and less than R2 in any case.
+    let (mut s, id) = start.established_with(65535, |config| {
+        config.tcp.trouble_retransmissions = 5;
+    });
+    s.events();
+    s.send(id, 10);
+    s.drain();
+    for told in [0, 0, 0, 0, 1] {
+        s.wait();
+        assert_eq!(s.events().len(), told);
+    }
+    let defaults = Config::default();
+    assert!(defaults.trouble_retransmissions >= 3);
+    assert!(defaults.trouble_retransmissions < defaults.settings.max_retransmissions);
 }
 
 fn an_unanswered_segment_ends_the_connection_at_r2(start: Start) {
@@ -112,9 +151,36 @@ fn r2_can_be_set(start: Start) {
     }
 }
 
+fn r2_can_be_set_on_a_connection_that_runs(start: Start) {
+    let (mut s, id) = start.established(65535);
+    let first = s.talk();
+    s.turn_to(1);
+    let (mut s, other) = s.establish(65535);
+    s.switch_to(first);
+    s.send(id, 10);
+    s.drain();
+    s.wait();
+    s.change(id, |settings| settings.max_retransmissions = 3);
+    // Two more, and the wait after the last.
+    assert_eq!(unanswered(&mut s, 60).len(), 2);
+    assert_eq!(s.state(), State::Closed);
+    let settings = s.stack.settings(other).unwrap();
+    assert_eq!(settings, Config::default().settings, "of the other one");
+}
+
+fn trouble_with_a_syn_is_told_too(start: Start) {
+    let (mut s, id) = start.connecting();
+    s.expect("S 0 *");
+    for told in [0, 0, 1, 0] {
+        s.wait();
+        assert_eq!(s.events(), vec![Event::Trouble(id); told]);
+    }
+    s.inject("S. 0 ack 1 <mss 1000>");
+    assert_eq!(s.events(), [Event::Connected(id)]);
+}
+
 fn a_syn_is_tried_for_three_minutes(start: Start) {
-    let mut s = start.script();
-    let id = s.connect(80);
+    let (mut s, id) = start.connecting();
     let times = unanswered(&mut s, 600);
     let gaps = gaps(&times);
     assert!(gaps[0].abs_diff(1000) <= 20, "{gaps:?}");
@@ -128,8 +194,7 @@ fn a_syn_is_tried_for_three_minutes(start: Start) {
         "{gaps:?}"
     );
     // And with a limit of one's own.
-    let mut s = start.script_with(|config| config.tcp.max_syn_retransmissions = 2);
-    s.connect(80);
+    let (mut s, _) = start.connecting_with(|config| config.tcp.max_syn_retransmissions = 2);
     assert_eq!(unanswered(&mut s, 600).len(), 3);
     assert_eq!(s.state(), State::Closed);
 }
@@ -147,5 +212,29 @@ fn a_syn_ack_is_given_up_too(start: Start) {
         assert_eq!(times.len(), 1 + expected);
         assert_eq!(s.stack.connection_count(), 0);
         assert_eq!(s.events(), [], "nobody was told of it");
+    }
+}
+
+fn the_user_timeout_ends_it_without_progress(start: Start) {
+    for seconds in [3, 1800] {
+        let (mut s, id) = start.established(65535);
+        s.change(id, |settings| {
+            settings.user_timeout = Some(Duration::from_secs(seconds));
+            settings.max_retransmissions = 1;
+        });
+        // Idle time does not count, and an answer begins it anew.
+        s.pass(3_600_000);
+        s.send(id, 20);
+        s.drain();
+        s.pass(seconds * 900);
+        s.drain();
+        s.inject(". 1 ack 11");
+        s.pass(seconds * 990);
+        s.drain();
+        assert_eq!(s.state(), State::Established);
+        s.pass(seconds * 20);
+        assert_eq!(s.state(), State::Closed);
+        let closed = Event::Closed(id, CloseReason::TimedOut);
+        assert!(s.events().contains(&closed));
     }
 }

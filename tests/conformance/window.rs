@@ -1,5 +1,6 @@
 //! Windows: shrinking, zero and silly ones (RFC 9293 section 3.8.6).
 
+use zerotcp::stack::Event;
 use zerotcp::tcp::State;
 
 use crate::{Start, tests};
@@ -15,6 +16,7 @@ tests! {
     "MUST-39" => the_receiver_does_not_offer_silly_windows,
     "SHLD-14" => our_right_edge_never_moves_left,
     "MUST-66 order-zero-window MAY-8" => a_closed_window_of_ours_takes_ack_and_rst,
+    "MUST-66 order-zero-window" => a_closed_window_of_ours_takes_urgent_pointers,
 }
 
 fn a_window_that_shrinks_below_what_is_in_flight(start: Start) {
@@ -251,4 +253,23 @@ fn a_closed_window_of_ours_takes_ack_and_rst(start: Start) {
         s.inject(last);
         assert_eq!(s.state(), State::Closed);
     }
+}
+
+fn a_closed_window_of_ours_takes_urgent_pointers(start: Start) {
+    let (mut s, id) = start.established_with(65535, |config| config.tcp.receive_buffer = 1000);
+    s.inject(". 1:1001 ack 1");
+    s.drain();
+    s.events();
+    // At RCV.NXT it is acceptable; with an octet of text, as a probe has it, that is left.
+    for (segment, urgent) in [
+        ("U. 1001 ack 1 urg 7", 1007),
+        ("U. 1001:1002 ack 1 urg 20", 1020),
+    ] {
+        s.inject(segment);
+        assert_eq!(s.events(), [Event::Urgent(id)]);
+        assert_eq!(s.stack.urgent(id), Some(urgent));
+        assert_eq!(s.stack.info(id).unwrap().unread, 1000);
+    }
+    s.read(id, 1000);
+    assert_eq!(s.stack.urgent(id), Some(20));
 }
