@@ -159,7 +159,7 @@ fn no_round_grows_by_more_than_half_and_no_ack_shrinks_it(start: Start) {
     let mut flow = Flow::new(start);
     flow.grow_to(100_000);
     flow.lose_one();
-    for _ in 0..150 {
+    for _ in 0..50 {
         let before = flow.cwnd();
         // That no ACK makes it smaller `round` sees.
         flow.round();

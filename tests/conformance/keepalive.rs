@@ -89,7 +89,7 @@ fn what_arrives_puts_the_probe_off(start: Start) {
 fn while_something_is_in_flight_there_is_no_probe(start: Start) {
     let (mut s, id) = start.established_with(65535, probing);
     // It is due, but there is something to say now.
-    s.pass(10_000);
+    s.pass(10_100);
     s.send(id, 10);
     for _ in 0..600 {
         while let Some(sent) = s.next() {

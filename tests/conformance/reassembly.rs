@@ -18,6 +18,7 @@ tests! {
     "791-3" => overlapping_pieces_are_dropped_with_their_datagram,
     "791-3" => no_piece_overwrites_the_tcp_header,
     "791-3" => a_first_piece_has_the_flags_of_tcp,
+    "791-4" => of_one_source_only_so_many_wait,
     "791-4" => one_source_cannot_have_all_the_room,
     "1122-10" => large_datagrams_are_put_together,
     "1122-10" => what_stays_incomplete_is_given_up_and_told,
@@ -178,6 +179,24 @@ fn a_first_piece_has_the_flags_of_tcp(start: Start) {
         let whole = s.segment("P. 1:201 ack 1");
         vec![fragment(&whole, 0, 8), fragment(&whole, 8, 300)]
     });
+}
+
+fn of_one_source_only_so_many_wait(start: Start) {
+    for (others, read) in [(3, 200), (4, 0)] {
+        let (mut s, id) = start.established_with(65535, |config| {
+            config.max_fragmented_per_source = 4;
+        });
+        let pieces = five(&s);
+        arrive(&mut s, &pieces[..2]);
+        for n in 1..=others {
+            let mut other = pieces[0].clone();
+            set_u16(&mut other, 4, 1000 + n);
+            seal_ip(&mut other);
+            s.raw(&other);
+        }
+        arrive(&mut s, &pieces[2..]);
+        s.read(id, read);
+    }
 }
 
 fn one_source_cannot_have_all_the_room(start: Start) {

@@ -12,6 +12,7 @@ tests! {
     "6298-5 MUST-18" => what_was_sent_again_gives_no_measurement,
     "6298-5" => with_timestamps_it_does,
     "6298-6 6298-7" => the_timer_restarts_at_each_new_ack,
+    "6298-7" => more_text_does_not_put_the_timer_off,
     "6298-7" => the_timer_stops_when_all_is_acknowledged,
     "6298-8" => after_a_lost_syn_text_begins_with_three_seconds,
 }
@@ -128,6 +129,23 @@ fn the_timer_restarts_at_each_new_ack(start: Start) {
     // The earliest goes again, and the next time it takes twice as long.
     assert_eq!(s.last_end(), 21);
     assert!(s.wait().0.abs_diff(2 * rto) <= 2);
+}
+
+fn more_text_does_not_put_the_timer_off(start: Start) {
+    let (mut s, id) = start.established_with(65535, |config| config.tcp.settings.nagle = false);
+    s.send(id, 10);
+    s.drain();
+    for _ in 0..3 {
+        s.pass(50);
+        s.send(id, 10);
+        assert_eq!(s.drain(), 1);
+    }
+    let (gap, sent) = s.wait();
+    assert!(gap.abs_diff(50) <= 2, "{gap}");
+    assert!(
+        sent.starts_with("P. 1:41 ") || sent.starts_with(". 1:11 "),
+        "{sent}"
+    );
 }
 
 fn the_timer_stops_when_all_is_acknowledged(start: Start) {
