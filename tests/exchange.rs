@@ -703,6 +703,8 @@ fn a_full_send_buffer_says_so_and_tells_when_there_is_room() {
     s.expect(". 1:1001 ack 1");
     s.expect("P. 1001:2001 ack 1");
     s.events();
+    // A call that takes all it is given does not end the wait for room.
+    assert_eq!(s.stack.send(id, &[]), Ok(0));
     s.inject(". 1 ack 1001");
     assert_eq!(s.events(), [Event::Writable(id)]);
     assert_eq!(s.stack.send_room(id), 1000);
