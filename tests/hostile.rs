@@ -5,11 +5,12 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use common::noise::noise;
 use common::script::{PEER, Script, octets};
 use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
-use zerotcp::tcp::State;
+use zerotcp::tcp::{Ecn, State};
 use zerotcp::time::Instant;
-use zerotcp::wire::{TcpBuilder, TcpFlags, TcpPacket};
+use zerotcp::wire::{TcpBuilder, TcpFlags, TcpOption, TcpPacket};
 
 /// Two stacks on a link that takes no time, and a connection between them.
 struct Pair {
@@ -223,6 +224,80 @@ fn a_forged_segment_does_not_make_two_stacks_talk_for_ever() {
         .receive(pair.now, &buffer[..len], Meta::default());
     let packets = pair.pass(Duration::from_secs(60));
     assert!(packets <= 2 * 10 * 12 + 2, "{packets} packets");
+}
+
+#[test]
+fn no_forged_segments_at_all_make_two_stacks_talk_for_ever() {
+    for seed in 0..300 {
+        let mut dice = noise(2000, seed).into_iter();
+        let mut roll = |limit: u32| {
+            let bytes = [0; 3].map(|_| dice.next().expect("enough"));
+            u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) % limit
+        };
+        let timestamps = roll(2) == 0;
+        let mut pair = Pair::new(|config| {
+            config.tcp.timestamps = timestamps;
+            config.tcp.ecn = Ecn::Offer;
+        });
+        let ids = pair.ids;
+        for _ in 0..roll(3) {
+            let text = octets(0, roll(5000) as usize);
+            let _ = pair.client.send(ids[0], &text);
+            let _ = pair.server.send(ids[1], &text);
+            match roll(8) {
+                0 => pair.client.shutdown(ids[0]).unwrap(),
+                1 => pair.server.shutdown(ids[1]).unwrap(),
+                _ => {}
+            }
+        }
+        // What an eavesdropper would know.
+        let mut seen = None;
+        pair.client.send_urgent(ids[0], b"!").ok();
+        pair.exchange_but(|packet| {
+            let tcp = &packet.tcp;
+            let times = tcp.option_summary().unwrap().timestamps;
+            seen = Some((tcp.seq() + tcp.sequence_len(), tcp.ack(), times));
+            false
+        });
+        let (seq, ack, times) = seen.unwrap_or_default();
+        let quad = pair.server.quad(ids[1]).unwrap();
+        for _ in 0..=roll(20) {
+            let to_server = roll(2) == 0;
+            let (from, to, seq, ack, times) = match to_server {
+                true => (quad.peer(), quad.local(), seq, ack, times),
+                false => {
+                    let turned = times.map(|(value, echo)| (echo, value));
+                    (quad.local(), quad.peer(), ack, seq, turned)
+                }
+            };
+            let [ahead, behind] = [[0, 1, 700, 70_000]; 2].map(|by| by[roll(4) as usize]);
+            let flags = match roll(6) {
+                0 => TcpFlags::from_bits(roll(512) as u16),
+                1 => TcpFlags::ACK | TcpFlags::FIN,
+                2 => TcpFlags::ACK | TcpFlags::URG,
+                3 => TcpFlags::SYN,
+                _ => TcpFlags::ACK,
+            };
+            let times = times.map(|(value, echo)| TcpOption::Timestamps { value, echo });
+            let mut buffer = [0; 3000];
+            let len = TcpBuilder::new(from, to)
+                .seq(seq + ahead - behind)
+                .ack(ack + [0, 1, 700][roll(3) as usize])
+                .flags(flags & !TcpFlags::RST)
+                .window(roll(65_536) as u16)
+                .options(times.as_slice())
+                .write(&mut buffer, &octets(0, (roll(2) * roll(1400)) as usize))
+                .unwrap();
+            let stack = match to_server {
+                true => &mut pair.server,
+                false => &mut pair.client,
+            };
+            stack.receive(pair.now, &buffer[..len], Meta::default());
+        }
+        let packets = pair.pass(Duration::from_secs(600));
+        // Ten challenges in five seconds from each side, were it to go on.
+        assert!(packets < 200, "{packets} packets, seed {seed}");
+    }
 }
 
 #[test]

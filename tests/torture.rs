@@ -24,6 +24,7 @@ use zerotcp::wire::{
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PORT: u16 = 7;
+/// The largest.
 const MTU: u16 = 1500;
 const MAX_CONNECTIONS: usize = 12;
 /// The peer of the connection that nobody attacks.
@@ -119,6 +120,8 @@ struct World {
     config: Config,
     now: Instant,
     listener: ListenerId,
+    /// Who listens to all other ports, on some hosts.
+    other: Option<ListenerId>,
     peers: BTreeMap<Quad, Peer>,
     handles: Vec<Handle>,
     bystander: ConnectionId,
@@ -133,7 +136,7 @@ impl World {
         let mut dice = Dice(seed);
         let tame = dice.pick(&[0, 50, 80, 95]);
         let mut config = Config::seeded(HOST, seed);
-        config.mtu = MTU;
+        config.mtu = dice.pick(&[68, 296, MTU, MTU, MTU]);
         config.max_connections = MAX_CONNECTIONS;
         config.max_orphans = 3;
         config.report_states = true;
@@ -151,10 +154,16 @@ impl World {
         config.tcp.timestamps = dice.percent(80);
         config.tcp.sack = dice.percent(80);
         config.tcp.window_scaling = dice.percent(80);
+        config.tcp.msl = dice.pick(&[Duration::ZERO, Duration::from_secs(30)]);
+        config.tcp.time_wait_protection = dice.percent(80);
         config.tcp.settings.max_retransmissions = 5;
         config.tcp.settings.nagle = dice.percent(70);
         let mut stack = Stack::new(config.clone());
         let listener = stack.listen(Listen::port(PORT).backlog(4)).unwrap();
+        let other = dice.percent(50).then(|| {
+            let any = Listen::any_port().address(HOST).backlog(2);
+            stack.listen(any).unwrap()
+        });
         // Initial numbers depend on the time: some of these are about to wrap.
         let now = Instant::from_millis(dice.below(20_000_000));
         let mut world = World {
@@ -165,6 +174,7 @@ impl World {
             config,
             now,
             listener,
+            other,
             peers: BTreeMap::new(),
             handles: Vec::new(),
             bystander: connection_of_nobody(HOST),
@@ -392,7 +402,12 @@ impl World {
         if self.dice.percent(80) {
             self.drain();
         }
-        while let Some(id) = self.stack.accept(self.listener) {
+        let listeners = [Some(self.listener), self.other];
+        let accept = |stack: &mut Stack| {
+            let mut listeners = listeners.into_iter().flatten();
+            listeners.find_map(|listener| stack.accept(listener))
+        };
+        while let Some(id) = accept(&mut self.stack) {
             let quad = self.stack.quad(id).unwrap();
             let read = Some(self.peers[&quad].irs + 1);
             self.handles.push(Handle::new(id, quad, read));
@@ -732,12 +747,18 @@ impl World {
             self.stack.close(handle.id);
         }
         self.stack.unlisten(self.listener);
+        if let Some(other) = self.other {
+            self.stack.unlisten(other);
+        }
         self.drain();
+        let mut looks = 0;
         let limit = self.now + Duration::from_secs(3600);
         while let Some(next) = self.stack.poll_timeout() {
             assert!(next < limit, "seed {}: timers without end", self.seed);
             let wait = next - self.now;
             self.pass(wait);
+            looks += 1;
+            assert!(looks < 10_000, "seed {}: a storm of timers", self.seed);
         }
         let seed = self.seed;
         assert_eq!(self.stack.connection_count(), 1, "seed {seed}: a leak");
@@ -768,6 +789,7 @@ fn whatever_happens() {
         Some(first.parse().ok()?..=last.parse().ok()?)
     });
     let mut seen = HashSet::new();
+    let [mut cookies, mut datagrams] = [0; 2];
     for seed in seeds.unwrap_or(0u64..=100) {
         let mut world = World::new(seed);
         for _ in 0..1000 {
@@ -775,7 +797,10 @@ fn whatever_happens() {
         }
         world.end();
         seen.extend(world.seen);
+        cookies += world.stack.counters().syn_cookies_accepted;
+        datagrams += world.stack.counters().datagrams_reassembled;
     }
+    assert!(cookies > 0 && datagrams > 0);
     // It would prove little otherwise.
     for state in [
         State::SynSent,
