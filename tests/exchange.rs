@@ -885,3 +885,29 @@ fn the_same_calls_give_the_same_bytes() {
     assert_eq!(run(), run());
     assert_eq!(run().len(), 5);
 }
+
+#[test]
+fn a_reset_that_takes_text_with_it_is_no_orderly_end() {
+    for (acked, reason) in [(101, CloseReason::Finished), (51, CloseReason::Reset)] {
+        // LAST-ACK.
+        let (mut s, id) = Script::established(65535);
+        s.send(id, 100);
+        s.inject("F. 1 ack 1");
+        s.stack.shutdown(id).unwrap();
+        s.drain();
+        s.inject(&format!(". 2 ack {acked}"));
+        s.drain();
+        s.inject("R 2");
+        assert_eq!(s.events().last(), Some(&Event::Closed(id, reason)));
+        // CLOSING.
+        let (mut s, id) = Script::established(65535);
+        s.send(id, 100);
+        s.stack.shutdown(id).unwrap();
+        s.drain();
+        s.inject(&format!("F. 1 ack {acked}"));
+        s.drain();
+        assert_eq!(s.state(), State::Closing);
+        s.inject("R 2");
+        assert_eq!(s.events().last(), Some(&Event::Closed(id, reason)));
+    }
+}

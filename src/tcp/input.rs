@@ -81,7 +81,11 @@ impl Tcb {
             }
             let reason = match self.state {
                 State::SynReceived if !self.passive => CloseReason::Refused,
-                State::Closing | State::LastAck | State::TimeWait => CloseReason::Finished,
+                State::TimeWait => CloseReason::Finished,
+                // Only our FIN was on its way, unless text is lost with it.
+                State::Closing | State::LastAck if self.send_buffer.len() == 0 => {
+                    CloseReason::Finished
+                }
                 _ => CloseReason::Reset,
             };
             self.finish(reason, effects);
