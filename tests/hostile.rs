@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use common::script::{PEER, Script, octets};
 use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
 use zerotcp::tcp::{Ecn, State};
 use zerotcp::time::Instant;
-use zerotcp::wire::{TcpBuilder, TcpFlags, TcpOption, TcpPacket};
+use zerotcp::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket};
 
 /// Two stacks on a link that takes no time, and a connection between them.
 struct Pair {
@@ -554,4 +555,67 @@ fn a_newer_acknowledgment_brings_a_newer_window_whatever_its_number() {
     s.expect_nothing();
     s.inject(". 201 ack 2001 win 1000");
     s.expect(". 2001:3001 ack 201");
+}
+
+#[test]
+fn all_peers_of_a_listener_that_goes_are_told_in_the_middle_of_a_flood() {
+    let mut config = Config::seeded(Ipv4Addr::new(10, 0, 0, 2), 1);
+    config.max_connections = 400;
+    let mut stack = Stack::new(config);
+    let listener = stack.listen(Listen::port(7)).unwrap();
+    let now = Instant::from_millis(1000);
+    let us = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 7);
+    let peer = |port| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), port);
+    let mut buffer = [0; 1500];
+    let mut inject = |stack: &mut Stack, segment: TcpBuilder<'_>| {
+        let len = segment.write(&mut buffer, &[]).unwrap();
+        stack.receive(now, &buffer[..len], Meta::default());
+        let len = stack.poll_transmit(now, &mut buffer)?.len;
+        Some(TcpPacket::parse(&buffer[..len]).unwrap().tcp.seq())
+    };
+    for port in 1..=400 {
+        let syn = TcpBuilder::new(peer(port), us).flags(TcpFlags::SYN);
+        let iss = inject(&mut stack, syn).expect("a SYN,ACK");
+        let ack = TcpBuilder::new(peer(port), us).flags(TcpFlags::ACK);
+        inject(&mut stack, ack.seq(SeqNumber(1)).ack(iss + 1));
+    }
+    assert_eq!(stack.connection_count(), 400);
+    // Strays fill the queue of replies.
+    let elsewhere = SocketAddrV4::new(*us.ip(), 9);
+    let len = TcpBuilder::new(peer(1), elsewhere)
+        .flags(TcpFlags::SYN)
+        .write(&mut buffer, &[])
+        .unwrap();
+    for _ in 0..1000 {
+        stack.receive(now, &buffer[..len], Meta::default());
+    }
+    stack.unlisten(listener);
+    let mut told = BTreeSet::new();
+    let mut sent = 0;
+    while let Some(transmit) = stack.poll_transmit(now, &mut buffer) {
+        let tcp = TcpPacket::parse(&buffer[..transmit.len]).unwrap().tcp;
+        assert!(tcp.flags().rst());
+        if tcp.src_port() == us.port() {
+            told.insert(tcp.dst_port());
+        }
+        sent += 1;
+    }
+    assert_eq!(told.len(), 400);
+    assert!(sent < 1000, "{sent}");
+}
+
+#[test]
+fn a_configuration_without_timeouts_does_not_hang() {
+    let mut s = Script::with(|config| {
+        (config.tcp.initial_rto, config.tcp.min_rto) = (Duration::ZERO, Duration::ZERO);
+        config.tcp.settings.user_timeout = Some(Duration::from_secs(5));
+    });
+    let id;
+    (s, id) = s.establish(0);
+    s.send(id, 100);
+    s.drain();
+    s.pass(10);
+    assert_eq!(s.state(), State::Established);
+    s.pass(5_000);
+    assert_eq!(s.state(), State::Closed);
 }
