@@ -703,6 +703,8 @@ fn a_full_send_buffer_says_so_and_tells_when_there_is_room() {
     s.expect(". 1:1001 ack 1");
     s.expect("P. 1001:2001 ack 1");
     s.events();
+    // A call that takes all it is given does not end the wait for room.
+    assert_eq!(s.stack.send(id, &[]), Ok(0));
     s.inject(". 1 ack 1001");
     assert_eq!(s.events(), [Event::Writable(id)]);
     assert_eq!(s.stack.send_room(id), 1000);
@@ -882,4 +884,30 @@ fn the_same_calls_give_the_same_bytes() {
     };
     assert_eq!(run(), run());
     assert_eq!(run().len(), 5);
+}
+
+#[test]
+fn a_reset_that_takes_text_with_it_is_no_orderly_end() {
+    for (acked, reason) in [(101, CloseReason::Finished), (51, CloseReason::Reset)] {
+        // LAST-ACK.
+        let (mut s, id) = Script::established(65535);
+        s.send(id, 100);
+        s.inject("F. 1 ack 1");
+        s.stack.shutdown(id).unwrap();
+        s.drain();
+        s.inject(&format!(". 2 ack {acked}"));
+        s.drain();
+        s.inject("R 2");
+        assert_eq!(s.events().last(), Some(&Event::Closed(id, reason)));
+        // CLOSING.
+        let (mut s, id) = Script::established(65535);
+        s.send(id, 100);
+        s.stack.shutdown(id).unwrap();
+        s.drain();
+        s.inject(&format!("F. 1 ack {acked}"));
+        s.drain();
+        assert_eq!(s.state(), State::Closing);
+        s.inject("R 2");
+        assert_eq!(s.events().last(), Some(&Event::Closed(id, reason)));
+    }
 }

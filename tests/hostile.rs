@@ -2,14 +2,16 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use common::noise::noise;
 use common::script::{PEER, Script, octets};
 use zerotcp::stack::{Config, ConnectionId, Listen, Meta, Stack};
-use zerotcp::tcp::State;
+use zerotcp::tcp::{Ecn, State};
 use zerotcp::time::Instant;
-use zerotcp::wire::{TcpBuilder, TcpFlags, TcpPacket};
+use zerotcp::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket};
 
 /// Two stacks on a link that takes no time, and a connection between them.
 struct Pair {
@@ -223,6 +225,80 @@ fn a_forged_segment_does_not_make_two_stacks_talk_for_ever() {
         .receive(pair.now, &buffer[..len], Meta::default());
     let packets = pair.pass(Duration::from_secs(60));
     assert!(packets <= 2 * 10 * 12 + 2, "{packets} packets");
+}
+
+#[test]
+fn no_forged_segments_at_all_make_two_stacks_talk_for_ever() {
+    for seed in 0..300 {
+        let mut dice = noise(2000, seed).into_iter();
+        let mut roll = |limit: u32| {
+            let bytes = [0; 3].map(|_| dice.next().expect("enough"));
+            u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) % limit
+        };
+        let timestamps = roll(2) == 0;
+        let mut pair = Pair::new(|config| {
+            config.tcp.timestamps = timestamps;
+            config.tcp.ecn = Ecn::Offer;
+        });
+        let ids = pair.ids;
+        for _ in 0..roll(3) {
+            let text = octets(0, roll(5000) as usize);
+            let _ = pair.client.send(ids[0], &text);
+            let _ = pair.server.send(ids[1], &text);
+            match roll(8) {
+                0 => pair.client.shutdown(ids[0]).unwrap(),
+                1 => pair.server.shutdown(ids[1]).unwrap(),
+                _ => {}
+            }
+        }
+        // What an eavesdropper would know.
+        let mut seen = None;
+        pair.client.send_urgent(ids[0], b"!").ok();
+        pair.exchange_but(|packet| {
+            let tcp = &packet.tcp;
+            let times = tcp.option_summary().unwrap().timestamps;
+            seen = Some((tcp.seq() + tcp.sequence_len(), tcp.ack(), times));
+            false
+        });
+        let (seq, ack, times) = seen.unwrap_or_default();
+        let quad = pair.server.quad(ids[1]).unwrap();
+        for _ in 0..=roll(20) {
+            let to_server = roll(2) == 0;
+            let (from, to, seq, ack, times) = match to_server {
+                true => (quad.peer(), quad.local(), seq, ack, times),
+                false => {
+                    let turned = times.map(|(value, echo)| (echo, value));
+                    (quad.local(), quad.peer(), ack, seq, turned)
+                }
+            };
+            let [ahead, behind] = [[0, 1, 700, 70_000]; 2].map(|by| by[roll(4) as usize]);
+            let flags = match roll(6) {
+                0 => TcpFlags::from_bits(roll(512) as u16),
+                1 => TcpFlags::ACK | TcpFlags::FIN,
+                2 => TcpFlags::ACK | TcpFlags::URG,
+                3 => TcpFlags::SYN,
+                _ => TcpFlags::ACK,
+            };
+            let times = times.map(|(value, echo)| TcpOption::Timestamps { value, echo });
+            let mut buffer = [0; 3000];
+            let len = TcpBuilder::new(from, to)
+                .seq(seq + ahead - behind)
+                .ack(ack + [0, 1, 700][roll(3) as usize])
+                .flags(flags & !TcpFlags::RST)
+                .window(roll(65_536) as u16)
+                .options(times.as_slice())
+                .write(&mut buffer, &octets(0, (roll(2) * roll(1400)) as usize))
+                .unwrap();
+            let stack = match to_server {
+                true => &mut pair.server,
+                false => &mut pair.client,
+            };
+            stack.receive(pair.now, &buffer[..len], Meta::default());
+        }
+        let packets = pair.pass(Duration::from_secs(600));
+        // Ten challenges in five seconds from each side, were it to go on.
+        assert!(packets < 200, "{packets} packets, seed {seed}");
+    }
 }
 
 #[test]
@@ -479,4 +555,67 @@ fn a_newer_acknowledgment_brings_a_newer_window_whatever_its_number() {
     s.expect_nothing();
     s.inject(". 201 ack 2001 win 1000");
     s.expect(". 2001:3001 ack 201");
+}
+
+#[test]
+fn all_peers_of_a_listener_that_goes_are_told_in_the_middle_of_a_flood() {
+    let mut config = Config::seeded(Ipv4Addr::new(10, 0, 0, 2), 1);
+    config.max_connections = 400;
+    let mut stack = Stack::new(config);
+    let listener = stack.listen(Listen::port(7)).unwrap();
+    let now = Instant::from_millis(1000);
+    let us = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 7);
+    let peer = |port| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), port);
+    let mut buffer = [0; 1500];
+    let mut inject = |stack: &mut Stack, segment: TcpBuilder<'_>| {
+        let len = segment.write(&mut buffer, &[]).unwrap();
+        stack.receive(now, &buffer[..len], Meta::default());
+        let len = stack.poll_transmit(now, &mut buffer)?.len;
+        Some(TcpPacket::parse(&buffer[..len]).unwrap().tcp.seq())
+    };
+    for port in 1..=400 {
+        let syn = TcpBuilder::new(peer(port), us).flags(TcpFlags::SYN);
+        let iss = inject(&mut stack, syn).expect("a SYN,ACK");
+        let ack = TcpBuilder::new(peer(port), us).flags(TcpFlags::ACK);
+        inject(&mut stack, ack.seq(SeqNumber(1)).ack(iss + 1));
+    }
+    assert_eq!(stack.connection_count(), 400);
+    // Strays fill the queue of replies.
+    let elsewhere = SocketAddrV4::new(*us.ip(), 9);
+    let len = TcpBuilder::new(peer(1), elsewhere)
+        .flags(TcpFlags::SYN)
+        .write(&mut buffer, &[])
+        .unwrap();
+    for _ in 0..1000 {
+        stack.receive(now, &buffer[..len], Meta::default());
+    }
+    stack.unlisten(listener);
+    let mut told = BTreeSet::new();
+    let mut sent = 0;
+    while let Some(transmit) = stack.poll_transmit(now, &mut buffer) {
+        let tcp = TcpPacket::parse(&buffer[..transmit.len]).unwrap().tcp;
+        assert!(tcp.flags().rst());
+        if tcp.src_port() == us.port() {
+            told.insert(tcp.dst_port());
+        }
+        sent += 1;
+    }
+    assert_eq!(told.len(), 400);
+    assert!(sent < 1000, "{sent}");
+}
+
+#[test]
+fn a_configuration_without_timeouts_does_not_hang() {
+    let mut s = Script::with(|config| {
+        (config.tcp.initial_rto, config.tcp.min_rto) = (Duration::ZERO, Duration::ZERO);
+        config.tcp.settings.user_timeout = Some(Duration::from_secs(5));
+    });
+    let id;
+    (s, id) = s.establish(0);
+    s.send(id, 100);
+    s.drain();
+    s.pass(10);
+    assert_eq!(s.state(), State::Established);
+    s.pass(5_000);
+    assert_eq!(s.state(), State::Closed);
 }

@@ -276,9 +276,16 @@ fn a_hard_error_ends_a_connection_only_if_nothing_gets_through() {
         s.pass(60_000);
         assert_eq!(s.state(), State::Established);
 
+        // Nor does one timeout, which any lost segment may bring.
         let (mut s, id, quote) = in_flight();
         s.raw(&unreachable(code, &quote));
-        s.pass(5_000);
+        s.pass(300);
+        s.expect("P. 1:101 ack 1");
+        assert_eq!(s.state(), State::Established);
+        for _ in 0..3 {
+            s.pass(2_000);
+            s.drain();
+        }
         assert_eq!(s.state(), State::Closed);
         let closed = Event::Closed(id, CloseReason::Unreachable);
         assert_eq!(s.events().last(), Some(&closed));

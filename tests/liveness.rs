@@ -665,3 +665,30 @@ fn must_12_the_user_learns_how_the_peer_ended_it() {
     assert_eq!(s.events(), [Event::Closed(id, CloseReason::Reset)]);
     assert_eq!(s.stack.recv(id, &mut [0]), Err(SocketError::Reset));
 }
+
+#[test]
+fn forged_segments_do_not_make_a_dead_peer_look_alive() {
+    let forged = [
+        // Outside the window; inside, with an acknowledgment of what was never sent.
+        ". 1000000 ack 1",
+        "R 1000000",
+        ". 1 ack 1000000",
+        "R 2",
+        "S 2",
+        "- 1",
+    ];
+    for forged in forged {
+        let (mut s, id) = Script::established(65535);
+        keepalive(&mut s, id, 100, 10, 3);
+        let mut probes = 0;
+        for _ in 0..13 {
+            s.inject(forged);
+            s.pass(10_000);
+            while let Some(sent) = s.next() {
+                probes += u32::from(sent.starts_with(". 0 ack 1"));
+            }
+        }
+        s.pass(1_000);
+        assert_eq!((probes, s.state()), (3, State::Closed), "{forged}");
+    }
+}

@@ -408,6 +408,8 @@ fn connections_to_the_same_host_begin_with_what_is_known() {
     };
     let (mut s, id) = open_from(s, 50_000);
     assert_eq!(mtu(&s, id), 1000);
+    // So do their initial windows: ten of these segments (RFC 6928 section 2).
+    assert_eq!(s.stack.info(id).unwrap().cwnd, 9600);
     // Pings too: these can be fragmented.
     let mut ping = vec![0; 1428];
     Icmpv4Builder::new(*PEER.ip(), *US.ip(), Icmpv4Type::ECHO_REQUEST, 0)
@@ -428,4 +430,24 @@ fn connections_to_the_same_host_begin_with_what_is_known() {
     s.pass(600_000);
     let (s, id) = open_from(s, 50_001);
     assert_eq!(mtu(&s, id), 1500, "forgotten");
+}
+
+#[test]
+fn a_tiny_path_does_not_make_a_flood_of_a_ping() {
+    let (mut s, id) = open(|_| {});
+    s.send(id, 20_000);
+    Path::new(68, Router::Says).run(&mut s);
+    let mut ping = vec![0; 1428];
+    Icmpv4Builder::new(*PEER.ip(), *US.ip(), Icmpv4Type::ECHO_REQUEST, 0)
+        .write(&mut ping, &[0; 1400])
+        .unwrap();
+    s.raw(&ping);
+    let mut sizes = Vec::new();
+    while let Some(packet) = s.next_packet() {
+        let packet = Ipv4Packet::parse(&packet).unwrap();
+        // Routers make them smaller.
+        assert!(!packet.dont_fragment() && packet.identification() != 0);
+        sizes.push(packet.total_length());
+    }
+    assert_eq!(sizes, [548, 548, 372]);
 }

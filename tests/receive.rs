@@ -733,3 +733,18 @@ fn two_hosts_heed_the_marks_of_a_router_between_them() {
     let cwnd = hosts[0].info(client).unwrap().cwnd;
     assert!(cwnd < 100 * 1460, "{cwnd}");
 }
+
+#[test]
+fn text_behind_a_gap_does_not_make_what_fills_it_old_right_after_the_handshake() {
+    // RFC 7323 section 4.3, before the first acknowledgment of an active open has gone out.
+    for start in [0, 0x4000_0000, 0x8000_0000, 0xc000_0000] {
+        let mut s = Script::new();
+        s.irs = SeqNumber(start);
+        let id = s.connect(80);
+        s.next().expect("a SYN");
+        s.inject("S. 0 ack 1 <mss 1000,sackOK,ts 100 0>");
+        s.inject(". 101:201 ack 1 <ts 102 0>");
+        s.inject(". 1:101 ack 1 <ts 101 0>");
+        s.read(id, 200);
+    }
+}

@@ -15,15 +15,16 @@ use common::script::octet;
 use zerotcp::stack::{
     Config, ConnectionId, Event, Listen, ListenerId, Meta, Quad, SocketError, Stack,
 };
-use zerotcp::tcp::{Keepalive, Settings, State};
+use zerotcp::tcp::{Ecn, Keepalive, Settings, State};
 use zerotcp::time::Instant;
 use zerotcp::wire::{
-    Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Packet, OptionSummary, SackBlock, SackBlocks,
-    SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket,
+    Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Builder, Ipv4Packet, OptionSummary, SackBlock,
+    SackBlocks, SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket,
 };
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PORT: u16 = 7;
+/// The largest.
 const MTU: u16 = 1500;
 const MAX_CONNECTIONS: usize = 12;
 /// The peer of the connection that nobody attacks.
@@ -85,6 +86,29 @@ struct Handle {
     /// The number of the next octet to read; none before the peer's SYN.
     read: Option<SeqNumber>,
     sent: u32,
+    /// What events have said: that there is something to read, since a call found nothing;
+    /// that it is open, that it is over.
+    readable: bool,
+    connected: bool,
+    closed: bool,
+    /// A call to send took less than it was given, and no event has said that there is room.
+    blocked: bool,
+}
+
+impl Handle {
+    fn new(id: ConnectionId, quad: Quad, read: Option<SeqNumber>) -> Handle {
+        Handle {
+            id,
+            quad,
+            read,
+            sent: 0,
+            readable: false,
+            // What was accepted is open.
+            connected: read.is_some(),
+            closed: false,
+            blocked: false,
+        }
+    }
 }
 
 struct World {
@@ -96,6 +120,8 @@ struct World {
     config: Config,
     now: Instant,
     listener: ListenerId,
+    /// Who listens to all other ports, on some hosts.
+    other: Option<ListenerId>,
     peers: BTreeMap<Quad, Peer>,
     handles: Vec<Handle>,
     bystander: ConnectionId,
@@ -110,21 +136,34 @@ impl World {
         let mut dice = Dice(seed);
         let tame = dice.pick(&[0, 50, 80, 95]);
         let mut config = Config::seeded(HOST, seed);
-        config.mtu = MTU;
+        config.mtu = dice.pick(&[68, 296, MTU, MTU, MTU]);
         config.max_connections = MAX_CONNECTIONS;
         config.max_orphans = 3;
         config.report_states = true;
         config.tcp.receive_buffer = dice.pick(&[1, 700, 4000, 70_000, 200_000]);
         config.tcp.send_buffer = dice.pick(&[1, 3000, 9000]);
         config.tcp.max_out_of_order_runs = dice.pick(&[0, 2, 64]);
-        config.max_half_open = dice.pick(&[2, 4096]);
+        config.syn_cookies = dice.percent(50);
+        config.max_half_open = match config.syn_cookies {
+            true => dice.pick(&[0, 1, 4096]),
+            false => dice.pick(&[2, 4096]),
+        };
         config.max_time_wait = dice.pick(&[2, 4096]);
-        // What a peer here knows of its SYN would have to go with the cookie.
-        config.syn_cookies = false;
+        config.max_fragments_bytes = dice.pick(&[2000, 10_000, 4 << 20]);
+        config.tcp.ecn = dice.pick(&[Ecn::Off, Ecn::Accept, Ecn::Offer]);
+        config.tcp.timestamps = dice.percent(80);
+        config.tcp.sack = dice.percent(80);
+        config.tcp.window_scaling = dice.percent(80);
+        config.tcp.msl = dice.pick(&[Duration::ZERO, Duration::from_secs(30)]);
+        config.tcp.time_wait_protection = dice.percent(80);
         config.tcp.settings.max_retransmissions = 5;
         config.tcp.settings.nagle = dice.percent(70);
         let mut stack = Stack::new(config.clone());
         let listener = stack.listen(Listen::port(PORT).backlog(4)).unwrap();
+        let other = dice.percent(50).then(|| {
+            let any = Listen::any_port().address(HOST).backlog(2);
+            stack.listen(any).unwrap()
+        });
         // Initial numbers depend on the time: some of these are about to wrap.
         let now = Instant::from_millis(dice.below(20_000_000));
         let mut world = World {
@@ -135,6 +174,7 @@ impl World {
             config,
             now,
             listener,
+            other,
             peers: BTreeMap::new(),
             handles: Vec::new(),
             bystander: connection_of_nobody(HOST),
@@ -191,9 +231,28 @@ impl World {
         let tcp = TcpPacket::parse(packet).unwrap().tcp;
 
         let before = self.stack.state_of(quad);
-        self.stack.receive(self.now, packet, Meta::default());
+        if quad.src.1 != BYSTANDER.port() && self.dice.percent(5) {
+            self.inject_in_pieces(packet);
+        } else {
+            self.stack.receive(self.now, packet, Meta::default());
+        }
         let after = self.stack.state_of(quad);
         let peer = self.peers.entry(quad).or_default();
+        if before.is_none() && after.is_some() && !tcp.flags().syn() {
+            // A cookie has come back, maybe not the last one. What its SYN said of windows is
+            // not known any more.
+            *peer = Peer {
+                iss: Some(tcp.ack() - 1),
+                nxt: tcp.ack(),
+                ack: tcp.seq(),
+                window: u16::MAX,
+                irs: tcp.seq() - 1,
+                shift: 14,
+                times: peer.times,
+                edge: tcp.ack(),
+                ..Peer::default()
+            };
+        }
         let is_new = match before {
             None | Some(State::SynSent) => true,
             Some(State::TimeWait) => after == Some(State::SynReceived),
@@ -224,6 +283,40 @@ impl World {
         }
     }
 
+    /// A packet arrives in fragments, in any order, one of them maybe twice or never.
+    fn inject_in_pieces(&mut self, packet: &[u8]) {
+        let whole = Ipv4Packet::parse(packet).unwrap();
+        let id = self.dice.roll() as u16;
+        let size = self.dice.pick(&[24, 48, 504]);
+        let count = whole.payload().len().div_ceil(size);
+        let mut pieces = Vec::new();
+        for (n, data) in whole.payload().chunks(size).enumerate() {
+            let mut piece = vec![0; 20 + data.len()];
+            let builder = Ipv4Builder::new(whole.src(), whole.dst(), whole.protocol());
+            builder
+                .ecn(whole.ecn())
+                .identification(id)
+                .dont_fragment(false)
+                .fragment((n * size) as u16, n + 1 < count)
+                .write(&mut piece, data)
+                .unwrap();
+            pieces.push(piece);
+        }
+        if self.dice.percent(10) {
+            let at = self.dice.below(pieces.len() as u64) as usize;
+            pieces.remove(at);
+        }
+        // One at most comes twice: all of them would be the datagram once more.
+        if count > 1 && !pieces.is_empty() && self.dice.percent(20) {
+            pieces.push(self.dice.pick(&pieces.iter().collect::<Vec<_>>()).clone());
+        }
+        while !pieces.is_empty() {
+            let at = self.dice.below(pieces.len() as u64) as usize;
+            let piece = pieces.swap_remove(at);
+            self.stack.receive(self.now, &piece, Meta::default());
+        }
+    }
+
     /// Everything there is to send goes out, and is looked at.
     fn drain(&mut self) {
         let mut buffer = [0; MTU as usize];
@@ -246,6 +339,11 @@ impl World {
             let peer = self.peers.entry(quad).or_default();
             let (tcp, flags) = (packet.tcp, packet.tcp.flags());
             if flags.rst() {
+                continue;
+            }
+            let opens = [None, Some(State::SynSent), Some(State::SynReceived)];
+            if flags.syn() && !opens.contains(&self.stack.state_of(quad)) {
+                // A cookie that was still to go out when another came back.
                 continue;
             }
             if flags.syn() && peer.iss != Some(tcp.seq()) {
@@ -304,22 +402,18 @@ impl World {
         if self.dice.percent(80) {
             self.drain();
         }
-        while let Some(id) = self.stack.accept(self.listener) {
+        let listeners = [Some(self.listener), self.other];
+        let accept = |stack: &mut Stack| {
+            let mut listeners = listeners.into_iter().flatten();
+            listeners.find_map(|listener| stack.accept(listener))
+        };
+        while let Some(id) = accept(&mut self.stack) {
             let quad = self.stack.quad(id).unwrap();
             let read = Some(self.peers[&quad].irs + 1);
-            self.handles.push(Handle {
-                id,
-                quad,
-                read,
-                sent: 0,
-            });
+            self.handles.push(Handle::new(id, quad, read));
         }
         if self.dice.percent(70) {
-            while let Some(event) = self.stack.poll_event() {
-                if let Event::State { from, .. } = event {
-                    self.seen.insert(from);
-                }
-            }
+            self.poll_events();
         }
         assert!(self.stack.connection_count() <= MAX_CONNECTIONS);
         assert!(self.stack.half_open_count() <= self.config.max_half_open);
@@ -331,6 +425,61 @@ impl World {
         }
         if self.dice.percent(2) {
             self.check_bystander();
+        }
+    }
+
+    /// Polls all events, and looks whether any is missing.
+    fn poll_events(&mut self) {
+        let seed = self.seed;
+        while let Some(event) = self.stack.poll_event() {
+            let mut handles = self.handles.iter_mut();
+            let mut find = |id| handles.find(|handle| handle.id == id);
+            match event {
+                Event::State { from, .. } => drop(self.seen.insert(from)),
+                Event::Readable(id) => {
+                    if let Some(handle) = find(id) {
+                        handle.readable = true;
+                    }
+                }
+                Event::Writable(id) => {
+                    if let Some(handle) = find(id) {
+                        handle.blocked = false;
+                    }
+                }
+                Event::Connected(id) => {
+                    if let Some(handle) = find(id) {
+                        assert!(!handle.connected, "seed {seed}: opened twice");
+                        handle.connected = true;
+                    }
+                }
+                Event::Closed(id, _) => {
+                    if let Some(handle) = find(id) {
+                        assert!(!handle.closed, "seed {seed}: closed twice");
+                        handle.closed = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        for handle in &self.handles {
+            let state = self.stack.state(handle.id).expect("a handle");
+            let waits = !self.stack.recv_slices(handle.id)[0].is_empty();
+            match state {
+                State::Closed => assert!(handle.closed, "seed {seed}: not told of the end"),
+                State::SynSent | State::SynReceived => {}
+                _ => {
+                    assert!(handle.connected, "seed {seed}: not told of the beginning");
+                    let waits = waits || self.stack.is_at_end(handle.id);
+                    assert!(!waits || handle.readable, "seed {seed}: not told of text");
+                }
+            }
+            let room = self.stack.send_room(handle.id);
+            let half = self.config.tcp.send_buffer.div_ceil(2);
+            let has_room = room > 0 && room >= half;
+            assert!(
+                !handle.blocked || !has_room,
+                "seed {seed}: not told of room"
+            );
         }
     }
 
@@ -364,7 +513,10 @@ impl World {
         };
         let flags = match dice.below(100) {
             // Who has no connection mostly wants one.
-            n if !is_live && n < 80 => TcpFlags::SYN,
+            n if !is_live && n < 20 => TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR,
+            n if !is_live && n < 70 => TcpFlags::SYN,
+            // What may bring a cookie back.
+            n if !is_live && n < 90 => TcpFlags::ACK,
             n if tame && n < 97 => TcpFlags::ACK,
             0..55 => TcpFlags::ACK,
             55..65 => TcpFlags::ACK | TcpFlags::FIN,
@@ -507,12 +659,7 @@ impl World {
         if let Ok(id) = self.stack.connect(self.now, remote) {
             let quad = self.stack.quad(id).unwrap();
             self.peers.insert(quad, Peer::default());
-            self.handles.push(Handle {
-                id,
-                quad,
-                read: None,
-                sent: 0,
-            });
+            self.handles.push(Handle::new(id, quad, None));
             self.drain();
         }
     }
@@ -532,8 +679,13 @@ impl World {
                     true => self.stack.send_urgent(id, &data),
                     false => self.stack.send(id, &data),
                 };
-                if let Ok(count) = sent {
-                    handle.sent += count as u32;
+                match sent {
+                    Ok(count) => {
+                        handle.sent += count as u32;
+                        handle.blocked |= count < data.len();
+                    }
+                    Err(SocketError::WouldBlock) => handle.blocked = true,
+                    Err(_) => {}
                 }
             }
             45..48 => {
@@ -557,7 +709,8 @@ impl World {
             48..85 => {
                 let mut buffer = vec![0; self.dice.pick(&[1, 100, 5000, 100_000])];
                 match self.stack.recv(id, &mut buffer) {
-                    Ok(0) | Err(SocketError::WouldBlock) => {}
+                    Ok(0) => {}
+                    Err(SocketError::WouldBlock) => handle.readable = false,
                     Ok(count) => {
                         let start = handle.read.expect("nothing comes before a SYN");
                         assert_eq!(buffer[..count], text(start, count), "seed {}", self.seed);
@@ -594,12 +747,18 @@ impl World {
             self.stack.close(handle.id);
         }
         self.stack.unlisten(self.listener);
+        if let Some(other) = self.other {
+            self.stack.unlisten(other);
+        }
         self.drain();
+        let mut looks = 0;
         let limit = self.now + Duration::from_secs(3600);
         while let Some(next) = self.stack.poll_timeout() {
             assert!(next < limit, "seed {}: timers without end", self.seed);
             let wait = next - self.now;
             self.pass(wait);
+            looks += 1;
+            assert!(looks < 10_000, "seed {}: a storm of timers", self.seed);
         }
         let seed = self.seed;
         assert_eq!(self.stack.connection_count(), 1, "seed {seed}: a leak");
@@ -630,6 +789,7 @@ fn whatever_happens() {
         Some(first.parse().ok()?..=last.parse().ok()?)
     });
     let mut seen = HashSet::new();
+    let [mut cookies, mut datagrams] = [0; 2];
     for seed in seeds.unwrap_or(0u64..=100) {
         let mut world = World::new(seed);
         for _ in 0..1000 {
@@ -637,7 +797,10 @@ fn whatever_happens() {
         }
         world.end();
         seen.extend(world.seen);
+        cookies += world.stack.counters().syn_cookies_accepted;
+        datagrams += world.stack.counters().datagrams_reassembled;
     }
+    assert!(cookies > 0 && datagrams > 0);
     // It would prove little otherwise.
     for state in [
         State::SynSent,

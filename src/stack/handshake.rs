@@ -253,9 +253,7 @@ impl Stack {
         };
         let quad = entry.quad;
         entry.half_open.freeze(tcb);
-        if let Some(reset) = effects.reset {
-            self.reply(Reply::Reset { quad, reset });
-        }
+        self.send_reset(quad, &effects);
         match effects.closed {
             Some(reason) => {
                 self.syn_cache.remove(index);

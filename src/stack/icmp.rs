@@ -180,14 +180,18 @@ impl Stack {
             self.counters.count_drop(DropReason::TransmitTooLong);
             return;
         }
-        let path = self.paths.find(now, peer).map(|estimate| estimate.mtu);
-        let mtu = self.config.mtu.min(path.unwrap_or(u16::MAX)).max(68);
+        let known = self.paths.find(now, peer);
+        let path = known.map_or(u16::MAX, |estimate| estimate.mtu);
+        // As with segments, what routers may do for less is left to them: a ping would become
+        // a flood of tiny fragments else.
+        let least = self.config.tcp.min_path_mtu;
+        let mtu = self.config.mtu.min(path.max(least)).max(68);
         let mut ip = Ipv4Builder::new(us, peer, IpProtocol::ICMP)
             .dscp(dscp)
             .ttl(self.config.ttl.max(1));
         // Where nobody is there to make it smaller, routers may. What is small anyway does not
         // need a number (RFC 6864 section 4.1).
-        if packet.len() > usize::from(self.config.tcp.min_path_mtu.min(mtu)) {
+        if packet.len() > usize::from(least.min(path).min(mtu)) {
             let protocol = IpProtocol::ICMP.0;
             let identification = self.identification.next(us, peer, protocol);
             ip = ip.dont_fragment(false).identification(identification);

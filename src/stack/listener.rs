@@ -1,5 +1,5 @@
 use core::fmt;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use slab::Slab;
@@ -94,8 +94,10 @@ impl std::error::Error for ListenError {}
 struct Listener {
     listen: Listen,
     generation: u32,
-    /// Connections that wait to be accepted.
-    established: VecDeque<ConnectionId>,
+    /// Connections that wait to be accepted, in the order of their beginning. One that ends is
+    /// found at once: a long queue of which peers reset one after the other would cost its
+    /// length each time else.
+    established: BTreeSet<ConnectionId>,
     /// Whether an event that has not been polled says so.
     told: bool,
 }
@@ -123,7 +125,7 @@ impl Listeners {
         let index = self.listeners.insert(Listener {
             listen,
             generation: self.generation,
-            established: VecDeque::new(),
+            established: BTreeSet::new(),
             told: false,
         }) as u32;
         self.by_port.insert(key, index);
@@ -166,7 +168,7 @@ impl Listeners {
     /// A connection is established; `true` where the user is to be told.
     pub(super) fn note_established(&mut self, id: ListenerId, connection: ConnectionId) -> bool {
         self.find(id).is_some_and(|listener| {
-            listener.established.push_back(connection);
+            listener.established.insert(connection);
             !std::mem::replace(&mut listener.told, true)
         })
     }
@@ -174,7 +176,7 @@ impl Listeners {
     /// A connection ended before it was accepted.
     pub(super) fn note_gone(&mut self, id: ListenerId, connection: ConnectionId) {
         if let Some(listener) = self.find(id) {
-            listener.established.retain(|other| *other != connection);
+            listener.established.remove(&connection);
         }
     }
 
@@ -186,7 +188,7 @@ impl Listeners {
     }
 
     pub(super) fn accept(&mut self, id: ListenerId) -> Option<ConnectionId> {
-        self.find(id)?.established.pop_front()
+        self.find(id)?.established.pop_first()
     }
 
     fn find(&mut self, id: ListenerId) -> Option<&mut Listener> {

@@ -312,9 +312,7 @@ impl Stack {
             self.paths.learn(now, max, quad.src.0, estimate);
             tracing::debug!(%quad, mtu = estimate.mtu, "path MTU");
         }
-        if let Some(reset) = effects.reset {
-            self.reply(Reply::Reset { quad, reset });
-        }
+        self.send_reset(quad, &effects);
         if let Some(reason) = effects.closed {
             self.note_closed(index, reason);
         }
@@ -405,6 +403,20 @@ impl Stack {
         }
         // Lazily: an entry that comes too early finds out when it is due.
         self.wheel.schedule_by(index, entry.tcb.deadline());
+    }
+
+    /// Queues the reset that a connection wants to be sent.
+    fn send_reset(&mut self, quad: Quad, effects: &Effects) {
+        let Some(reset) = effects.reset else {
+            return;
+        };
+        let reply = Reply::Reset { quad, reset };
+        match effects.closed {
+            // Its last word: a flood of strays does not drown it, nor do many that end at once.
+            // There are no more of these than connections.
+            Some(_) => self.replies.push_back(reply),
+            None => self.reply(reply),
+        }
     }
 
     /// Queues a packet of no connection, if there is room: who asked will ask again.

@@ -40,7 +40,8 @@ impl Tcb {
         }
         let count = data.len().min(self.send_room(config));
         self.send_buffer.push(&data[..count]);
-        self.send_was_short = count < data.len();
+        // Until there is room: what fits in the meantime does not end the wait.
+        self.send_was_short |= count < data.len();
         Some(count)
     }
 

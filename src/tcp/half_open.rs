@@ -96,7 +96,7 @@ impl HalfOpen {
         let mut tcb = Tcb::accept(config, self.opening, &self.syn);
         if self.answer != Answer::Unsent {
             tcb.snd.nxt = self.opening.iss + 1;
-            tcb.timestamps.resume(self.sent, tcb.rcv.nxt);
+            tcb.timestamps.confirm(self.sent);
         }
         tcb.syn_due = matches!(self.answer, Answer::Unsent | Answer::Due);
         if self.answer == Answer::Timed {

@@ -94,7 +94,7 @@ impl Tcb {
             _ => (self.snd.shift, self.rcv.shift) = (0, 0),
         }
         self.rcv.sack_permitted &= syn.sack_permitted;
-        self.timestamps.synchronize(syn.timestamp);
+        self.timestamps.synchronize(syn.timestamp, self.rcv.nxt);
         self.ecn.synchronize(syn.ecn);
         self.congestion = Congestion::new(config, self.snd.mss.into());
         self.set_send_window(syn.window.into(), syn.irs, SeqNumber(0));

@@ -20,7 +20,6 @@ impl Tcb {
         ce: bool,
     ) -> Effects {
         let mut effects = Effects::default();
-        self.liveness.heard = now;
         self.tally.segments_received = self.tally.segments_received.wrapping_add(1);
         match self.state {
             State::Closed | State::Listen => {
@@ -36,6 +35,7 @@ impl Tcb {
             }
         }
         if effects.connected {
+            self.liveness.heard = now;
             self.watch(now, config);
         }
         effects
@@ -81,7 +81,11 @@ impl Tcb {
             }
             let reason = match self.state {
                 State::SynReceived if !self.passive => CloseReason::Refused,
-                State::Closing | State::LastAck | State::TimeWait => CloseReason::Finished,
+                State::TimeWait => CloseReason::Finished,
+                // Only our FIN was on its way, unless text is lost with it.
+                State::Closing | State::LastAck if self.send_buffer.len() == 0 => {
+                    CloseReason::Finished
+                }
                 _ => CloseReason::Reset,
             };
             self.finish(reason, effects);
@@ -105,7 +109,9 @@ impl Tcb {
         if !self.receive_ack(now, config, segment, options, effects) {
             return SegmentFate::BadAck;
         }
-        // After it, so that who guesses a number in the window cannot set the peer's clock.
+        // After it, so that who guesses a number in the window cannot set the peer's clock, nor
+        // make a peer that is gone look alive.
+        self.liveness.heard = now;
         if let Some(value) = value {
             self.timestamps.note(now, segment.seq(), value);
         }

@@ -30,7 +30,7 @@ use crate::time::Instant;
 /// What tells whether the peer is still there.
 #[derive(Debug)]
 pub(super) struct Liveness {
-    /// When its last segment came.
+    /// When its last segment came that was acceptable.
     pub(super) heard: Instant,
     /// Since when what is outstanding has made no progress: when SND.UNA last moved, or when
     /// the oldest octet was first sent if nothing was outstanding before.

@@ -8,7 +8,7 @@
 //! a path which took larger packets takes them no more, or that the peer is not there though
 //! it has answered, is remembered; an acknowledgment of the quoted octet forgets it, and
 //! the retransmission timer, with which the connection itself says that nothing gets
-//! through, proves it.
+//! through, proves it: of an MTU once, of a peer that is gone as often as R1 says.
 
 use super::config::Config;
 use super::congestion::Controller;
@@ -131,7 +131,17 @@ impl Tcb {
     /// before any text is sent.
     pub fn begin_path(&mut self, config: &Config, estimate: PathEstimate) {
         self.path.set(estimate.mtu.max(MIN_MTU), estimate.until);
-        self.snd.mss = self.path.mss(config);
+        self.follow_path(config);
+    }
+
+    /// The path has changed, and with it the most text for a segment, which the congestion
+    /// window is counted in.
+    fn follow_path(&mut self, config: &Config) {
+        let mss = self.path.mss(config);
+        let old = core::mem::replace(&mut self.snd.mss, mss);
+        if mss != old {
+            self.congestion.on_mss(old.into(), mss.into());
+        }
     }
 
     /// The most text for a segment by what peer and link allow, and by the path.
@@ -224,10 +234,10 @@ impl Tcb {
     /// From now on packets are smaller, and what is in flight goes out again in such.
     fn shrink(&mut self, config: &Config, estimate: PathEstimate) {
         self.path.set(estimate.mtu, estimate.until);
-        let mss = self.path.mss(config);
-        if mss < self.snd.mss {
-            let old = core::mem::replace(&mut self.snd.mss, mss);
-            self.congestion.on_mss(old.into(), mss.into());
+        let old = self.snd.mss;
+        self.follow_path(config);
+        let mss = self.snd.mss;
+        if mss < old {
             // Of what is in flight the larger segments are lost for sure, and go out again
             // at once in smaller ones; it was no congestion (RFC 1191 section 6.4).
             let text = u32::from(mss).saturating_sub(self.option_len());
@@ -241,8 +251,12 @@ impl Tcb {
     /// the proof; if it has not and large segments keep getting lost, they may be too large for
     /// a path that does not say so (RFC 4821 section 7.7).
     pub(super) fn doubt_path(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
-        match self.path.claim.take().map(|claim| claim.told) {
-            Some(Told::Unreachable) => self.finish(CloseReason::Unreachable, effects),
+        let timeouts = self.retries.saturating_add(1);
+        match self.path.claim.map(|claim| claim.told) {
+            // One timeout is no proof, which every loss of a tail may bring: R1 is.
+            Some(Told::Unreachable) if timeouts >= config.trouble_retransmissions => {
+                self.finish(CloseReason::Unreachable, effects);
+            }
             Some(Told::Mtu(mtu)) => {
                 self.path.largest_acked = mtu;
                 let until = now + config.path_mtu_age();
@@ -250,16 +264,15 @@ impl Tcb {
                 self.shrink(config, estimate);
                 effects.path = Some(estimate);
             }
-            None => self.look_for_black_hole(now, config),
+            _ => self.look_for_black_hole(now, config, timeouts),
         }
     }
 
-    fn look_for_black_hole(&mut self, now: Instant, config: &Config) {
+    fn look_for_black_hole(&mut self, now: Instant, config: &Config, timeouts: u8) {
         /// Text that gets through nearly everywhere (RFC 4821 section 7.2), and that which
         /// everyone has to take (RFC 9293 section 3.7.1).
         const BASES: [u16; 2] = [1024, Tcb::DEFAULT_MSS];
 
-        let timeouts = self.retries.saturating_add(1);
         let is_time = config.black_hole_timeouts > 0
             && timeouts.is_multiple_of(config.black_hole_timeouts)
             && !matches!(self.state, State::SynSent | State::SynReceived);
@@ -320,7 +333,7 @@ impl Tcb {
         }
         if path.raise_at <= now {
             path.set(u16::MAX, Instant::FAR_FUTURE);
-            self.snd.mss = path.mss(config);
+            self.follow_path(config);
         }
     }
 

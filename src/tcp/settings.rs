@@ -44,7 +44,7 @@ impl Default for Settings {
 
 /// How an idle connection is probed (RFC 9293 section 3.8.4): while nothing is outstanding
 /// (MUST-26), with segments that carry no text (SHLD-12) and a number just below the peer's
-/// window, which it answers. Any segment of the peer's begins the wait anew.
+/// window, which it answers. Any acceptable segment of the peer's begins the wait anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Keepalive {
     /// After how long without a word from the peer, at least 1 s. 2 hours (MUST-27, MUST-28).

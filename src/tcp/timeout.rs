@@ -1,5 +1,7 @@
 //! What falls due.
 
+use core::time::Duration;
+
 use super::config::Config;
 use super::effects::{CloseReason, Effects};
 use super::state::State;
@@ -79,8 +81,11 @@ impl Tcb {
 
     /// The first probe after one RTO (SHLD-29), further ones at growing gaps (SHLD-30).
     pub(super) fn set_persist_timer(&mut self, now: Instant, config: &Config) {
+        /// Where the configuration has no retransmission timeout, time has to pass all the same.
+        const LEAST: Duration = Duration::from_millis(1);
+
         let gap = self.rto(config).saturating_mul(1 << self.probes.min(16));
-        self.timers
-            .set(Timer::Persist, now + gap.min(config.max_rto));
+        let due = now + gap.min(config.max_rto).max(LEAST);
+        self.timers.set(Timer::Persist, due);
     }
 }

@@ -47,21 +47,18 @@ impl Timestamps {
         self.enabled
     }
 
-    /// The peer's SYN came, with TSval or without: only if both have it (section 3.2).
-    pub(super) fn synchronize(&mut self, value: Option<u32>) {
+    /// The peer's SYN came, with TSval or without: only if both have it (section 3.2). `next`
+    /// is the number after it: before our first acknowledgment, text behind a gap must not
+    /// make that which fills it look old.
+    pub(super) fn synchronize(&mut self, value: Option<u32>, next: SeqNumber) {
         self.enabled &= value.is_some();
         self.recent = value.unwrap_or_default();
+        self.last_ack = next;
     }
 
     /// TS.Recent was set just now.
     pub(super) fn confirm(&mut self, now: Instant) {
         self.recent_at = seconds(now);
-    }
-
-    /// The peer's SYN was answered with `ack` at `sent`.
-    pub(super) fn resume(&mut self, sent: Instant, ack: SeqNumber) {
-        self.confirm(sent);
-        self.last_ack = ack;
     }
 
     /// The tick at `now`.
@@ -154,7 +151,7 @@ mod tests {
 
     fn agreed(recent: u32, offset: u32, now: Instant) -> Timestamps {
         let mut timestamps = Timestamps::new(&Config::default(), offset);
-        timestamps.synchronize(Some(recent));
+        timestamps.synchronize(Some(recent), SeqNumber(0));
         timestamps.confirm(now);
         timestamps
     }
@@ -241,7 +238,7 @@ mod tests {
         assert!(echo.is_older_than(now) && !echo.is_older_than(sent));
         let before = sent - Duration::from_millis(1);
         assert_eq!(echo.round_trip(before), None);
-        timestamps.synchronize(None);
+        timestamps.synchronize(None, SeqNumber(0));
         assert_eq!(timestamps.echoed(&options).round_trip(now), None);
     }
 }
