@@ -79,7 +79,8 @@ pub struct Config {
     /// the letter of RFC 9293 section 3.10.7.4.
     pub time_wait_protection: bool,
     /// After how many retransmissions in a row the user is told that delivery is in trouble:
-    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10); 0 for never. R2 is
+    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10); 0 for never. So many timeouts also prove an
+    /// ICMP error that says that the peer is gone, one at least. R2 is
     /// [`Settings::max_retransmissions`].
     pub trouble_retransmissions: u8,
     /// R2 for our SYN in an active open. 7: more than three minutes (MUST-23).
