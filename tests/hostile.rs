@@ -307,7 +307,16 @@ fn challenges_are_few() {
     let (mut s, _) = Script::established(65535);
     for _ in 0..3 {
         let mut answers = 0;
-        for segment in ["S 7", "R 7", ". 1 ack 900", ". -5 ack 1"] {
+        for segment in [
+            "S 7",
+            "S 7:9",
+            "SF 7",
+            "S. 1000000:1000100 ack 1",
+            "R 7",
+            "RF 7:9",
+            ". 1 ack 900",
+            ". -5 ack 1",
+        ] {
             for _ in 0..100 {
                 s.inject(segment);
                 answers += usize::from(s.next().is_some());

@@ -4,8 +4,9 @@
 use super::counters::DropReason;
 use super::handle::ListenerId;
 use super::input::is_marked;
-use super::output::{Reply, template};
+use super::output::template;
 use super::quad::Quad;
+use super::reply::Reply;
 use super::table::Owner;
 use super::{Stack, output};
 use crate::tcp::{CloseReason, Effects, HalfOpen, Opening, PeerSyn, ResetReply, State, Tcb};

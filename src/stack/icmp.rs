@@ -7,13 +7,13 @@ use zerocopy::IntoBytes;
 
 use super::Stack;
 use super::counters::DropReason;
-use super::output::Reply;
 use super::quad::Quad;
+use super::reply::{IcmpReply, Reply};
 use crate::tcp::{PathError, SegmentFate, SoftError};
 use crate::time::Instant;
 use crate::wire::{
-    BuildError, Icmpv4Builder, Icmpv4Header, Icmpv4Message, Icmpv4Type, IpProtocol, Ipv4Builder,
-    Ipv4Header, Ipv4Packet, RawIpv4, SeqNumber,
+    Icmpv4Builder, Icmpv4Header, Icmpv4Message, Icmpv4Type, IpProtocol, Ipv4Builder, Ipv4Header,
+    Ipv4Packet, RawIpv4, SeqNumber,
 };
 
 /// What an ICMP error quotes of a segment of ours.
@@ -196,12 +196,7 @@ impl Stack {
             let identification = self.identification.next(us, peer, protocol);
             ip = ip.dont_fragment(false).identification(identification);
         }
-        self.reply(Reply::Icmp(IcmpReply {
-            ip,
-            packet,
-            sent: 0,
-            mtu: mtu.into(),
-        }));
+        self.reply(Reply::Icmp(IcmpReply::new(ip, packet, mtu)));
     }
 }
 
@@ -255,53 +250,6 @@ fn path_error(message: &Icmpv4Message<'_>, len: u16) -> Option<PathError> {
 fn is_icmp_error(packet: RawIpv4<'_>) -> bool {
     let kind = packet.payload().first().copied().map(Icmpv4Type);
     packet.protocol() == Some(IpProtocol::ICMP) && kind.is_none_or(Icmpv4Type::is_error)
-}
-
-/// An ICMP message that waits to be sent.
-#[derive(Debug)]
-pub(super) struct IcmpReply {
-    ip: Ipv4Builder<'static>,
-    /// Room for a header, and the message.
-    packet: Vec<u8>,
-    /// How much of the message has gone out.
-    sent: usize,
-    /// The largest packet for it, in bytes, at least 68.
-    mtu: usize,
-}
-
-impl IcmpReply {
-    /// Writes the message, or the next fragment of it where it is too large for one packet,
-    /// and gives the packet's length.
-    pub(super) fn write(&mut self, buffer: &mut [u8]) -> Result<usize, BuildError> {
-        let message = self.packet.get(Ipv4Header::LEN..).unwrap_or(&[]);
-        let room = self.mtu - Ipv4Header::LEN;
-        if message.len() <= room {
-            self.sent = message.len();
-            return self.ip.write(buffer, message);
-        }
-        let rest = message.get(self.sent..).unwrap_or(&[]);
-        let len = rest.len().min(room / 8 * 8);
-        // A message is shorter than 65,535 bytes.
-        let ip = self.ip.fragment(self.sent as u16, len < rest.len());
-        let written = ip.write(buffer, &rest[..len])?;
-        self.sent += len;
-        Ok(written)
-    }
-
-    pub(super) fn is_error(&self) -> bool {
-        let kind = self.packet.get(Ipv4Header::LEN).copied();
-        kind.is_some_and(|kind| Icmpv4Type(kind).is_error())
-    }
-
-    /// Whether nothing of it has gone out yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.sent == 0
-    }
-
-    /// Whether it has gone out with all its fragments.
-    pub(super) fn is_done(&self) -> bool {
-        self.sent + Ipv4Header::LEN >= self.packet.len()
-    }
 }
 
 /// How often something may happen: a token bucket, as the time at which it would be full less

@@ -1,8 +1,8 @@
 //! What an arriving packet does.
 
 use super::counters::DropReason;
-use super::output::Reply;
 use super::quad::Quad;
+use super::reply::Reply;
 use super::{Event, Stack};
 use crate::tcp::{PeerSyn, ResetReply, State};
 use crate::time::Instant;

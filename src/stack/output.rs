@@ -2,9 +2,9 @@
 
 use super::Stack;
 use super::counters::DropReason;
-use super::icmp::IcmpReply;
 use super::quad::Quad;
-use crate::tcp::{Outgoing, PeerSyn, ResetReply};
+use super::reply::Reply;
+use crate::tcp::Outgoing;
 use crate::time::Instant;
 use crate::wire::{
     BuildError, IpProtocol, Ipv4PacketMut, SackBlocks, SegmentFields, SegmentTemplate, TcpFlags,
@@ -17,17 +17,6 @@ use crate::wire::{
 pub struct Transmit {
     /// Its length, in bytes.
     pub len: usize,
-}
-
-/// A packet of no connection that waits to be sent.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// To the source of `quad`.
-    Reset { quad: Quad, reset: ResetReply },
-    /// The answer to a SYN of which nothing is kept.
-    Cookie { quad: Quad, syn: PeerSyn },
-    /// An answer to a ping, or an error.
-    Icmp(IcmpReply),
 }
 
 impl Stack {

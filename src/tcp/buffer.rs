@@ -1,8 +1,3 @@
-use super::config::Config;
-use super::tcb::Tcb;
-use super::timers::Timer;
-use crate::time::Instant;
-
 /// A ring of octets that grows with what it holds.
 ///
 /// Octets are written at any place after the front, so that what arrives ahead of
@@ -118,32 +113,6 @@ impl RingBuffer {
     }
 }
 
-/// Buffers exist while they hold text, and a while longer: a connection in use allocates
-/// nothing for each segment, an idle one keeps nothing.
-impl Tcb {
-    /// Text comes or goes: from now on the buffers stay for a while, also when empty.
-    pub(super) fn keep_buffers(&mut self, now: Instant, config: &Config) {
-        let due = now + config.buffer_retention;
-        self.timers.set(Timer::Release, due);
-    }
-
-    /// All was acknowledged, maybe.
-    pub(super) fn release_send_buffer(&mut self) {
-        if self.send_buffer.len() == 0 && !self.timers.is_set(Timer::Release) {
-            self.send_buffer.clear();
-        }
-    }
-
-    /// All was read, maybe. Octets ahead of their turn are in storage beyond its length.
-    pub(super) fn release_receive_buffer(&mut self) {
-        let empty = self.receive_buffer.len() == 0 && self.reassembly.is_empty();
-        if empty && !self.timers.is_set(Timer::Release) {
-            self.receive_buffer.clear();
-            self.reassembly.release();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
@@ -168,60 +137,6 @@ mod tests {
             (1..2000usize, 1..2000usize).prop_map(|(gap, len)| Step::Ahead { gap, len }),
         ];
         proptest::collection::vec(step, 1..60)
-    }
-
-    #[test]
-    fn idle_connections_keep_no_storage() {
-        use core::time::Duration;
-
-        use crate::tcp::{Opening, PeerSyn};
-        use crate::wire::SeqNumber;
-
-        let config = Config::default();
-        let opening = Opening {
-            iss: SeqNumber(0),
-            mss: 1460,
-            timestamp_offset: 0,
-        };
-        let syn = PeerSyn {
-            irs: SeqNumber(0),
-            window: 1000,
-            mss: None,
-            window_scale: None,
-            sack_permitted: true,
-            timestamp: None,
-            ecn: false,
-        };
-        let mut tcb = Tcb::accept(&config, opening, &syn);
-        let mut now = Instant::from_millis(1);
-        let capacity = |tcb: &Tcb| (tcb.receive_buffer.capacity(), tcb.send_buffer.capacity());
-        let mut out = [0; 100];
-        for _ in 0..3 {
-            // Both buffers hold text, then none, and text again.
-            tcb.keep_buffers(now, &config);
-            tcb.receive_buffer.push(&[1; 100]);
-            tcb.send_buffer.push(&[1; 100]);
-            assert_eq!(tcb.recv(&config, &mut out), 100);
-            tcb.send_buffer.consume(100);
-            tcb.release_send_buffer();
-            assert_eq!(capacity(&tcb), (4096, 4096), "in use");
-            now += config.buffer_retention;
-            tcb.handle_timeout(now - Duration::from_nanos(1), &config);
-            assert_eq!(capacity(&tcb), (4096, 4096), "still in use");
-            tcb.handle_timeout(now, &config);
-            assert_eq!(capacity(&tcb), (0, 0), "idle");
-        }
-        // What is read or acknowledged later goes then; octets ahead of their turn stay.
-        tcb.receive_buffer.push(&[1; 100]);
-        tcb.receive_buffer.write_at(200, &[2]);
-        let ahead = tcb.rcv.nxt + 200;
-        tcb.reassembly.insert(ahead, ahead + 1, 9);
-        tcb.recv(&config, &mut out);
-        assert_eq!(tcb.receive_buffer.capacity(), 4096);
-        tcb.reassembly.advance(ahead);
-        tcb.receive_buffer.extend(101);
-        tcb.consume(&config, 101);
-        assert_eq!(capacity(&tcb), (0, 0));
     }
 
     proptest! {

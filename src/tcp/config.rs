@@ -1,6 +1,6 @@
 use core::time::Duration;
 
-use super::congestion::Algorithm;
+use super::congestion::{Algorithm, Congestion, Start, initial_window};
 use super::settings::Settings;
 
 /// The numbers by which connections are run. [`Default`] gives those named at each field.
@@ -80,7 +80,8 @@ pub struct Config {
     /// the letter of RFC 9293 section 3.10.7.4.
     pub time_wait_protection: bool,
     /// After how many retransmissions in a row the user is told that delivery is in trouble:
-    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10); 0 for never. R2 is
+    /// R1 of RFC 9293 section 3.8.3. 3 (SHLD-10); 0 for never. So many timeouts also prove an
+    /// ICMP error that says that the peer is gone, one at least. R2 is
     /// [`Settings::max_retransmissions`].
     pub trouble_retransmissions: u8,
     /// R2 for our SYN in an active open. 7: more than three minutes (MUST-23).
@@ -157,6 +158,17 @@ impl Default for Config {
     }
 }
 impl Config {
+    /// Congestion control for a connection that begins, with `mss` octets in a segment.
+    pub(super) fn congestion(&self, mss: u32) -> Congestion {
+        let start = Start {
+            mss,
+            initial_window: initial_window(self.initial_window, mss),
+            hystart: self.hystart,
+            paced: self.pacing,
+        };
+        Congestion::new(self.congestion, &start)
+    }
+
     /// The largest window that can be offered, in octets.
     pub(super) fn receive_window(&self) -> u32 {
         // RFC 7323 section 2.3: windows stay below 2^30.

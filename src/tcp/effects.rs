@@ -1,6 +1,6 @@
 use core::fmt;
 
-use super::path::PathEstimate;
+use super::path::{PathEstimate, SoftError};
 use super::state::State;
 use crate::wire::{OptionSummary, SeqNumber, TcpSegment};
 
@@ -31,47 +31,6 @@ impl fmt::Display for CloseReason {
             CloseReason::TimedOut => "timed out",
             CloseReason::Unreachable => "unreachable",
             CloseReason::Aborted => "aborted",
-        })
-    }
-}
-
-/// What the network reports of a connection that goes on nevertheless: of an ICMP error that
-/// may pass (RFC 9293 section 3.9.2.2, MUST-47).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SoftError {
-    /// A router knows no way to the peer's network.
-    NetUnreachable,
-    /// A router does not reach the peer.
-    HostUnreachable,
-    /// The peer does not speak TCP. On a connection that spoke already it is not believed.
-    ProtocolUnreachable,
-    /// The peer's port takes nothing. On a connection that spoke already it is not believed.
-    PortUnreachable,
-    /// Fragmentation was needed and not allowed, beyond what path MTU discovery has settled.
-    FragmentationNeeded,
-    /// A source route failed.
-    SourceRouteFailed,
-    /// Communication is prohibited on the way, or by the peer.
-    Prohibited,
-    /// The time to live ran out on the way, or that for reassembly at the peer.
-    TimeExceeded,
-    /// The IP header was not understood.
-    ParameterProblem,
-}
-
-impl fmt::Display for SoftError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SoftError::NetUnreachable => "network unreachable",
-            SoftError::HostUnreachable => "host unreachable",
-            SoftError::ProtocolUnreachable => "protocol unreachable",
-            SoftError::PortUnreachable => "port unreachable",
-            SoftError::FragmentationNeeded => "fragmentation needed",
-            SoftError::SourceRouteFailed => "source route failed",
-            SoftError::Prohibited => "communication prohibited",
-            SoftError::TimeExceeded => "time exceeded",
-            SoftError::ParameterProblem => "parameter problem",
         })
     }
 }

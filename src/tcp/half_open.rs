@@ -1,7 +1,7 @@
 //! Connections in SYN-RECEIVED that nobody pays for yet (RFC 4987 section 3.3).
 
 use super::config::Config;
-use super::handshake::{Opening, PeerSyn};
+use super::syn::{Opening, PeerSyn};
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
 use crate::time::Instant;

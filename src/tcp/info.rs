@@ -1,9 +1,6 @@
 use core::time::Duration;
 
-use super::config::Config;
-use super::congestion::Controller;
 use super::state::State;
-use super::tcb::Tcb;
 
 /// How one connection is doing, in the manner of Linux's `TCP_INFO`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,50 +96,4 @@ pub struct Tally {
     pub reordered: u32,
     /// Segments received whose text had all been received before.
     pub duplicates_received: u32,
-}
-
-impl Tcb {
-    /// How the connection is doing.
-    pub fn info(&self, config: &Config) -> Info {
-        let (srtt, rttvar) = self.rtt.smoothed().unzip();
-        Info {
-            state: self.state,
-            phase: self.phase(),
-            controller: self.congestion.name(),
-            srtt,
-            rttvar,
-            min_rtt: srtt.map(|_| self.rtt.min()),
-            rto: self.rto(config),
-            cwnd: self.network_window(),
-            ssthresh: self.congestion.slow_start_threshold(),
-            in_flight: self.flight.pipe(),
-            unacknowledged: self.flight(),
-            unsent: self.unsent(),
-            // The buffer is bounded by the window.
-            unread: self.receive_buffer.len() as u32,
-            send_mss: self.snd.mss,
-            path_mtu: self.path_mtu(),
-            receive_mss: self.rcv.mss,
-            send_window: self.snd.wnd,
-            receive_window: self.rcv.edge - self.rcv.nxt,
-            window_scale: (self.snd.shift, self.rcv.shift),
-            sack: self.rcv.sack_permitted,
-            timestamps: self.timestamps.enabled(),
-            ecn: self.ecn.enabled(),
-            tally: self.tally,
-        }
-    }
-
-    fn phase(&self) -> Phase {
-        let congestion = &self.congestion;
-        match &self.flight.episode {
-            Some(episode) if episode.is_fast() => Phase::Recovery,
-            Some(_) => Phase::Loss,
-            None if self.flight.board.sacked() > 0 || self.flight.duplicate_acks > 0 => {
-                Phase::Disorder
-            }
-            None if congestion.window() < congestion.slow_start_threshold() => Phase::SlowStart,
-            None => Phase::Avoidance,
-        }
-    }
 }

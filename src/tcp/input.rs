@@ -202,10 +202,13 @@ impl Tcb {
     ///
     /// Only so often, unless it carries text or a FIN, which no acknowledgment does: two
     /// ends of which one was fed a forged segment answer each other for ever else
-    /// (RFC 5961 section 7). Each connection counts for itself, so that nobody learns
+    /// (RFC 5961 section 7). A SYN or a reset does not get around that by text: no honest one
+    /// has any. Each connection counts for itself, so that nobody learns
     /// from one of another (CVE-2016-5696).
     pub(super) fn challenge(&mut self, now: Instant, config: &Config, segment: &TcpSegment<'_>) {
-        if segment.payload().is_empty() && !segment.flags().fin() {
+        let flags = segment.flags();
+        let brings = !segment.payload().is_empty() || flags.fin();
+        if !brings || flags.syn() || flags.rst() {
             if now - self.challenged_since >= config.challenge_interval {
                 (self.challenged_since, self.challenges) = (now, 0);
             }

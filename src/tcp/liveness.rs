@@ -27,34 +27,6 @@ use super::tcb::Tcb;
 use super::timers::Timer;
 use crate::time::Instant;
 
-/// What tells whether the peer is still there.
-#[derive(Debug)]
-pub(super) struct Liveness {
-    /// When its last segment came that was acceptable.
-    pub(super) heard: Instant,
-    /// Since when what is outstanding has made no progress: when SND.UNA last moved, or when
-    /// the oldest octet was first sent if nothing was outstanding before.
-    pub(super) waiting: Instant,
-    /// When the last keepalive probe fell due.
-    probed: Instant,
-    /// How many have, while the peer was silent.
-    probes: u8,
-    /// The next one waits to be sent.
-    probe: bool,
-}
-
-impl Liveness {
-    pub(super) const fn new() -> Liveness {
-        Liveness {
-            heard: Instant::ZERO,
-            waiting: Instant::ZERO,
-            probed: Instant::ZERO,
-            probes: 0,
-            probe: false,
-        }
-    }
-}
-
 impl Tcb {
     /// One more retransmission or window probe is due: whether it is not one too many (R2).
     /// The user is told of trouble on the way there (R1).

@@ -15,7 +15,7 @@
 //!
 //! # How it opens
 //!
-//! `handshake` has both SYNs and what they agree on: segment size, window scale, SACK,
+//! `syn` is what a SYN says, `handshake` how two of them agree: segment size, window scale, SACK,
 //! timestamps, ECN. A passive open costs no TCB until its handshake is done: [`HalfOpen`]
 //! remembers 64 bytes, of which a TCB is made for each segment that arrives meanwhile, so
 //! that the rules for SYN-RECEIVED stand in one place. `time_wait` says which SYN may end
@@ -27,8 +27,8 @@
 //! of RFC 5961. Before them `timestamps` drops old duplicates (PAWS, RFC 7323); `ack` does
 //! what the ACK field says, `urgent` the urgent pointer (RFC 6093), `text` the text and the
 //! FIN. Text goes to its place in `buffer`, a ring, even if it comes ahead of its turn, which
-//! `reassembly` remembers and reports (SACK and D-SACK, RFC 2018 and 2883). `ecn` echoes marks
-//! of congestion and heeds those that the peer echoes (RFC 3168).
+//! `reassembly` remembers and reports (SACK and D-SACK, RFC 2018 and 2883). `marks` echoes marks
+//! of congestion and heeds those that the peer echoes, by what `ecn` remembers (RFC 3168).
 //!
 //! # What is sent
 //!
@@ -36,8 +36,8 @@
 //! acknowledgment; Nagle's algorithm and silly-window avoidance are there. `window` says which
 //! window is offered, and never takes one back. How much may be in flight is for
 //! [`congestion`] to say: CUBIC or NewReno, with HyStart++ and pacing, or a
-//! [`Controller`](congestion::Controller) of one's own. `path` knows how large a segment may be
-//! and what ICMP may be believed of it (RFC 1191, 4821, 5927).
+//! [`Controller`](congestion::Controller) of one's own. `path` remembers how large a segment may
+//! be, `path_mtu` says what of that ICMP may be believed (RFC 1191, 4821, 5927).
 //!
 //! # What is lost
 //!
@@ -67,12 +67,15 @@ mod info;
 mod input;
 mod liveness;
 mod loss;
+mod marks;
 mod output;
 mod path;
+mod path_mtu;
 mod reassembly;
 mod rtt;
 mod settings;
 mod state;
+mod syn;
 mod tcb;
 mod text;
 mod time_wait;
@@ -83,13 +86,13 @@ mod urgent;
 mod window;
 
 pub use config::{Config, Ecn};
-pub use effects::{CloseReason, Effects, ResetReply, SegmentFate, SoftError};
+pub use effects::{CloseReason, Effects, ResetReply, SegmentFate};
 pub use half_open::HalfOpen;
-pub use handshake::{Opening, PeerSyn};
 pub use info::{Info, Phase, Tally};
 pub use output::Outgoing;
-pub use path::{PathError, PathEstimate};
+pub use path::{PathError, PathEstimate, SoftError};
 pub use reassembly::SackList;
 pub use settings::{Keepalive, Settings};
 pub use state::State;
+pub use syn::{Opening, PeerSyn};
 pub use tcb::Tcb;

@@ -10,14 +10,53 @@
 //! the retransmission timer, with which the connection itself says that nothing gets
 //! through, proves it: of an MTU once, of a peer that is gone as often as R1 says.
 
+use core::fmt;
+
 use super::config::Config;
-use super::congestion::Controller;
-use super::effects::{CloseReason, Effects, SegmentFate, SoftError};
-use super::state::State;
-use super::tcb::Tcb;
-use super::timers::Timer;
+use super::syn::DEFAULT_MSS;
 use crate::time::Instant;
 use crate::wire::SeqNumber;
+
+/// What the network reports of a connection that goes on nevertheless: of an ICMP error that
+/// may pass (RFC 9293 section 3.9.2.2, MUST-47).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SoftError {
+    /// A router knows no way to the peer's network.
+    NetUnreachable,
+    /// A router does not reach the peer.
+    HostUnreachable,
+    /// The peer does not speak TCP. On a connection that spoke already it is not believed.
+    ProtocolUnreachable,
+    /// The peer's port takes nothing. On a connection that spoke already it is not believed.
+    PortUnreachable,
+    /// Fragmentation was needed and not allowed, beyond what path MTU discovery has settled.
+    FragmentationNeeded,
+    /// A source route failed.
+    SourceRouteFailed,
+    /// Communication is prohibited on the way, or by the peer.
+    Prohibited,
+    /// The time to live ran out on the way, or that for reassembly at the peer.
+    TimeExceeded,
+    /// The IP header was not understood.
+    ParameterProblem,
+}
+
+impl fmt::Display for SoftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SoftError::NetUnreachable => "network unreachable",
+            SoftError::HostUnreachable => "host unreachable",
+            SoftError::ProtocolUnreachable => "protocol unreachable",
+            SoftError::PortUnreachable => "port unreachable",
+            SoftError::FragmentationNeeded => "fragmentation needed",
+            SoftError::SourceRouteFailed => "source route failed",
+            SoftError::Prohibited => "communication prohibited",
+            SoftError::TimeExceeded => "time exceeded",
+            SoftError::ParameterProblem => "parameter problem",
+        })
+    }
+}
 
 /// What an ICMP error says of a segment of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,41 +83,41 @@ pub struct PathEstimate {
 }
 
 /// What every IPv4 network takes (RFC 791 section 3.2), in bytes.
-const MIN_MTU: u16 = 68;
+pub(super) const MIN_MTU: u16 = 68;
 /// IPv4 and TCP headers without options, in bytes.
-const HEADERS: u16 = 40;
+pub(super) const HEADERS: u16 = 40;
 
 /// The path of one connection. All sizes are of packets, in bytes.
 #[derive(Debug)]
 pub(super) struct Path {
     /// What ICMP or a black hole has taught; [`u16::MAX`] where nothing has.
-    mtu: u16,
+    pub(super) mtu: u16,
     /// What peer and link allow: the most text for a segment.
-    ceiling: u16,
+    pub(super) ceiling: u16,
     /// The largest packet sent since the estimate changed (`maxsizesent` of RFC 5927
     /// section 7.2).
-    largest_sent: u16,
+    pub(super) largest_sent: u16,
     /// The largest packet that arrived (`maxsizeacked`).
-    largest_acked: u16,
+    pub(super) largest_acked: u16,
     /// Where one ends that is larger than that, and its size.
-    sizing: Option<(SeqNumber, u16)>,
+    pub(super) sizing: Option<(SeqNumber, u16)>,
     /// What was told and is not believed yet.
-    claim: Option<Claim>,
+    pub(super) claim: Option<Claim>,
     /// When larger packets are tried again.
-    raise_at: Instant,
+    pub(super) raise_at: Instant,
     /// Packets became smaller on suspicion, and whether these get through is not known yet.
-    suspects: bool,
+    pub(super) suspects: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Claim {
+pub(super) struct Claim {
     /// Of the segment that it is about.
-    seq: SeqNumber,
-    told: Told,
+    pub(super) seq: SeqNumber,
+    pub(super) told: Told,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Told {
+pub(super) enum Told {
     /// The path takes packets of that many bytes.
     Mtu(u16),
     /// The peer is not there.
@@ -89,7 +128,7 @@ impl Path {
     pub(super) const fn new() -> Path {
         Path {
             mtu: u16::MAX,
-            ceiling: Tcb::DEFAULT_MSS,
+            ceiling: DEFAULT_MSS,
             largest_sent: MIN_MTU,
             largest_acked: MIN_MTU,
             sizing: None,
@@ -100,13 +139,13 @@ impl Path {
     }
 
     /// The most text for a segment.
-    fn mss(&self, config: &Config) -> u16 {
+    pub(super) fn mss(&self, config: &Config) -> u16 {
         let mtu = self.mtu.max(config.min_path_mtu.max(MIN_MTU));
         self.ceiling.min(mtu - HEADERS)
     }
 
     /// The largest packet that goes out.
-    fn packet_limit(&self) -> u16 {
+    pub(super) fn packet_limit(&self) -> u16 {
         self.mtu.min(self.ceiling.saturating_add(HEADERS))
     }
 
@@ -116,7 +155,7 @@ impl Path {
         self.mtu >= config.min_path_mtu
     }
 
-    fn set(&mut self, mtu: u16, raise_at: Instant) {
+    pub(super) fn set(&mut self, mtu: u16, raise_at: Instant) {
         self.mtu = mtu;
         self.raise_at = raise_at;
         self.largest_sent = MIN_MTU;
@@ -126,226 +165,9 @@ impl Path {
     }
 }
 
-impl Tcb {
-    /// What other connections have found out about the path to the same peer: to be told
-    /// before any text is sent.
-    pub fn begin_path(&mut self, config: &Config, estimate: PathEstimate) {
-        self.path.set(estimate.mtu.max(MIN_MTU), estimate.until);
-        self.follow_path(config);
-    }
-
-    /// The path has changed, and with it the most text for a segment, which the congestion
-    /// window is counted in.
-    fn follow_path(&mut self, config: &Config) {
-        let mss = self.path.mss(config);
-        let old = core::mem::replace(&mut self.snd.mss, mss);
-        if mss != old {
-            self.congestion.on_mss(old.into(), mss.into());
-        }
-    }
-
-    /// The most text for a segment by what peer and link allow, and by the path.
-    pub(super) fn limit_mss(&mut self, config: &Config, ceiling: u16) {
-        self.path.ceiling = ceiling;
-        self.snd.mss = self.path.mss(config);
-    }
-
-    /// An ICMP error came that quotes a segment of this connection with number `seq`
-    /// (MUST-54). Where it is not about anything in flight, or cannot be true, its fate is
-    /// [`SegmentFate::OutOfWindow`].
-    pub fn on_icmp(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        error: PathError,
-        seq: SeqNumber,
-    ) -> Effects {
-        let mut effects = Effects::default();
-        // RFC 5927 section 4.1.
-        let in_flight = self.snd.una <= seq && seq < self.snd.nxt;
-        if self.state == State::Closed || !in_flight {
-            effects.fate = SegmentFate::OutOfWindow;
-            return effects;
-        }
-        match error {
-            PathError::Undelivered(error) => self.hear_of_loss(error, seq, &mut effects),
-            PathError::TooBig {
-                next_hop_mtu,
-                quoted_len,
-            } => {
-                let mtu = match next_hop_mtu {
-                    0 => plateau_below(quoted_len, self.path.packet_limit()),
-                    mtu => mtu,
-                };
-                self.hear_of_mtu(now, config, mtu, seq, &mut effects);
-            }
-        }
-        effects
-    }
-
-    /// Hard errors end what has not been answered yet (SHLD-26). Once the peer has, they
-    /// are soft (RFC 5927 section 5.2) until the connection itself has reason to believe
-    /// them. Soft errors end nothing (MUST-56): they are told (SHLD-25).
-    fn hear_of_loss(&mut self, error: SoftError, seq: SeqNumber, effects: &mut Effects) {
-        let opens = match self.state {
-            State::SynSent => true,
-            State::SynReceived => !self.passive,
-            _ => false,
-        };
-        if is_hard(error) {
-            if opens {
-                self.finish(CloseReason::Unreachable, effects);
-                return;
-            }
-            let told = Told::Unreachable;
-            self.path.claim = Some(Claim { seq, told });
-        }
-        effects.soft_error = Some(error);
-    }
-
-    /// The two stages of RFC 5927 section 7.2.
-    fn hear_of_mtu(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        mtu: u16,
-        seq: SeqNumber,
-        effects: &mut Effects,
-    ) {
-        let opens = matches!(self.state, State::SynSent | State::SynReceived);
-        let path = &mut self.path;
-        // Never below the least nor up (RFC 1191 section 3), and nothing got stuck that was
-        // not sent. A handshake's segments fit everywhere.
-        let impossible =
-            mtu < MIN_MTU || mtu >= path.packet_limit() || mtu > path.largest_sent || opens;
-        if impossible {
-            effects.fate = SegmentFate::OutOfWindow;
-        } else if mtu < path.largest_acked {
-            let told = Told::Mtu(mtu);
-            path.claim = Some(Claim { seq, told });
-        } else {
-            let until = now + config.path_mtu_age();
-            let estimate = PathEstimate { mtu, until };
-            self.shrink(config, estimate);
-            effects.path = Some(estimate);
-        }
-    }
-
-    /// From now on packets are smaller, and what is in flight goes out again in such.
-    fn shrink(&mut self, config: &Config, estimate: PathEstimate) {
-        self.path.set(estimate.mtu, estimate.until);
-        let old = self.snd.mss;
-        self.follow_path(config);
-        let mss = self.snd.mss;
-        if mss < old {
-            // Of what is in flight the larger segments are lost for sure, and go out again
-            // at once in smaller ones; it was no congestion (RFC 1191 section 6.4).
-            let text = u32::from(mss).saturating_sub(self.option_len());
-            self.flight.board.mark_larger_lost(text);
-            self.flight.at_once = self.flight.board.lost() > 0;
-            self.timers.stop(Timer::TailProbe);
-        }
-    }
-
-    /// The retransmission timer has expired: nothing gets through. If ICMP has said why, this is
-    /// the proof; if it has not and large segments keep getting lost, they may be too large for
-    /// a path that does not say so (RFC 4821 section 7.7).
-    pub(super) fn doubt_path(&mut self, now: Instant, config: &Config, effects: &mut Effects) {
-        let timeouts = self.retries.saturating_add(1);
-        match self.path.claim.map(|claim| claim.told) {
-            // One timeout is no proof, which every loss of a tail may bring: R1 is.
-            Some(Told::Unreachable) if timeouts >= config.trouble_retransmissions => {
-                self.finish(CloseReason::Unreachable, effects);
-            }
-            Some(Told::Mtu(mtu)) => {
-                self.path.largest_acked = mtu;
-                let until = now + config.path_mtu_age();
-                let estimate = PathEstimate { mtu, until };
-                self.shrink(config, estimate);
-                effects.path = Some(estimate);
-            }
-            _ => self.look_for_black_hole(now, config, timeouts),
-        }
-    }
-
-    fn look_for_black_hole(&mut self, now: Instant, config: &Config, timeouts: u8) {
-        /// Text that gets through nearly everywhere (RFC 4821 section 7.2), and that which
-        /// everyone has to take (RFC 9293 section 3.7.1).
-        const BASES: [u16; 2] = [1024, Tcb::DEFAULT_MSS];
-
-        let is_time = config.black_hole_timeouts > 0
-            && timeouts.is_multiple_of(config.black_hole_timeouts)
-            && !matches!(self.state, State::SynSent | State::SynReceived);
-        let len = self.flight().min(self.snd.mss.into());
-        let smaller = BASES.into_iter().find(|base| u32::from(*base) < len);
-        let Some(base) = smaller.filter(|_| is_time) else {
-            return;
-        };
-        let mtu = base + HEADERS;
-        // If larger ones did get through, the path may be down rather than narrow, and they are
-        // tried again. If not, each try would stall the connection for as long as this one has.
-        let suspects = self.path.largest_acked <= mtu;
-        let until = match suspects {
-            true => Instant::FAR_FUTURE,
-            false => now + config.path_mtu_age(),
-        };
-        self.shrink(config, PathEstimate { mtu, until });
-        self.path.suspects = suspects;
-    }
-
-    /// Text went out: how large was the packet? Of what a device will cut into segments, the
-    /// first.
-    pub(super) fn note_size(&mut self, seq: SeqNumber, len: u32) {
-        let mss = u32::from(self.snd.mss);
-        let options = self.option_len();
-        // At most an MSS, of 16 bits.
-        let size = ((len + options).min(mss) as u16).saturating_add(HEADERS);
-        let path = &mut self.path;
-        path.largest_sent = path.largest_sent.max(size);
-        let largest = path.sizing.map_or(path.largest_acked, |(_, size)| size);
-        if size > largest {
-            path.sizing = Some((seq + len.min(mss), size));
-        }
-    }
-
-    /// Octets up to `ack` have arrived.
-    pub(super) fn trust_path(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        ack: SeqNumber,
-        effects: &mut Effects,
-    ) {
-        let path = &mut self.path;
-        if core::mem::take(&mut path.suspects) {
-            // It was the size: other connections may know.
-            let (mtu, until) = (path.mtu, now + config.path_mtu_age());
-            effects.path = Some(PathEstimate { mtu, until });
-        }
-        if let Some((end, size)) = path.sizing
-            && end <= ack
-        {
-            path.largest_acked = path.largest_acked.max(size);
-            path.sizing = None;
-        }
-        if path.claim.is_some_and(|claim| claim.seq < ack) {
-            path.claim = None;
-        }
-        if path.raise_at <= now {
-            path.set(u16::MAX, Instant::FAR_FUTURE);
-            self.follow_path(config);
-        }
-    }
-
-    /// The largest packet that the path is believed to take, in bytes.
-    pub(super) fn path_mtu(&self) -> u16 {
-        self.path.packet_limit()
-    }
-}
-
 /// What does not pass, by RFC 9293 section 3.9.2.2. Code 4 is the path's MTU, since all that we
 /// send has DF but what routers may fragment.
-const fn is_hard(error: SoftError) -> bool {
+pub(super) const fn is_hard(error: SoftError) -> bool {
     matches!(
         error,
         SoftError::ProtocolUnreachable | SoftError::PortUnreachable
@@ -354,7 +176,7 @@ const fn is_hard(error: SoftError) -> bool {
 
 /// The next MTU to try below a packet that was too large (RFC 1191 section 5), where the
 /// router does not say.
-fn plateau_below(quoted_len: u16, current: u16) -> u16 {
+pub(super) fn plateau_below(quoted_len: u16, current: u16) -> u16 {
     /// RFC 1191 section 7.1.
     const PLATEAUS: [u16; 10] = [
         32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, MIN_MTU,
@@ -368,68 +190,4 @@ fn plateau_below(quoted_len: u16, current: u16) -> u16 {
     };
     let below = PLATEAUS.into_iter().find(|plateau| *plateau < len);
     below.unwrap_or(MIN_MTU)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tcp::Opening;
-
-    fn opening() -> (Config, Tcb) {
-        let config = Config::default();
-        let opening = Opening {
-            iss: SeqNumber(u32::MAX),
-            mss: 1460,
-            timestamp_offset: 0,
-        };
-        let mut tcb = Tcb::connect(&config, opening);
-        assert!(tcb.poll_transmit(Instant::ZERO, &config).is_some());
-        (config, tcb)
-    }
-
-    #[test]
-    fn soft_errors_are_told_and_hard_ones_end_an_active_open() {
-        let iss = SeqNumber(u32::MAX);
-        let now = Instant::ZERO;
-        let errors = [
-            (SoftError::NetUnreachable, None),
-            (SoftError::Prohibited, None),
-            (SoftError::TimeExceeded, None),
-            (SoftError::PortUnreachable, Some(CloseReason::Unreachable)),
-            (
-                SoftError::ProtocolUnreachable,
-                Some(CloseReason::Unreachable),
-            ),
-        ];
-        for (error, closed) in errors {
-            let (config, mut tcb) = opening();
-            let stray = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss + 1);
-            assert_eq!(stray.fate, SegmentFate::OutOfWindow);
-            assert_eq!((stray.soft_error, stray.closed), (None, None));
-            let effects = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss);
-            let told = closed.is_none().then_some(error);
-            assert_eq!((effects.soft_error, effects.closed), (told, closed));
-            // Once more, when it may be over.
-            let again = tcb.on_icmp(now, &config, PathError::Undelivered(error), iss);
-            assert_eq!(again.closed, None);
-        }
-    }
-
-    #[test]
-    fn it_is_small() {
-        assert!(size_of::<Path>() <= 40, "{}", size_of::<Path>());
-    }
-
-    #[test]
-    fn plateaus_lie_below_what_did_not_get_through() {
-        assert_eq!(plateau_below(1500, 9000), 1492);
-        // The length may be that of 4.2BSD.
-        assert_eq!(plateau_below(1500, 1500), 1006);
-        assert_eq!(plateau_below(1006, 1500), 508);
-        assert_eq!(plateau_below(297, 1500), 296);
-        for len in [0, 68, 80, 296] {
-            assert_eq!(plateau_below(len, 296), MIN_MTU);
-        }
-        assert_eq!(plateau_below(u16::MAX, u16::MAX), 32_000);
-    }
 }

@@ -5,15 +5,14 @@ use super::config::Config;
 use super::congestion::{Congestion, Pacer};
 use super::ecn::Ecn;
 use super::effects::{CloseReason, Effects, ResetReply};
-use super::handshake::Opening;
 use super::info::Tally;
-use super::liveness::Liveness;
 use super::loss::Flight;
 use super::path::Path;
 use super::reassembly::Reassembly;
 use super::rtt::Rtt;
 use super::settings::Settings;
 use super::state::State;
+use super::syn::{DEFAULT_MSS, Opening};
 use super::timers::TimerTable;
 use super::timestamps::Timestamps;
 use crate::time::Instant;
@@ -71,6 +70,34 @@ pub(super) struct ReceiveSpace {
     pub(super) unanswered: bool,
     /// The number of a FIN that arrived ahead of its turn.
     pub(super) fin: Option<SeqNumber>,
+}
+
+/// What tells whether the peer is still there.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    /// When its last segment came that was acceptable.
+    pub(super) heard: Instant,
+    /// Since when what is outstanding has made no progress: when SND.UNA last moved, or when
+    /// the oldest octet was first sent if nothing was outstanding before.
+    pub(super) waiting: Instant,
+    /// When the last keepalive probe fell due.
+    pub(super) probed: Instant,
+    /// How many have, while the peer was silent.
+    pub(super) probes: u8,
+    /// The next one waits to be sent.
+    pub(super) probe: bool,
+}
+
+impl Liveness {
+    pub(super) const fn new() -> Liveness {
+        Liveness {
+            heard: Instant::ZERO,
+            waiting: Instant::ZERO,
+            probed: Instant::ZERO,
+            probes: 0,
+            probe: false,
+        }
+    }
 }
 
 /// How urgently an acknowledgment is owed.
@@ -145,9 +172,6 @@ pub struct Tcb {
 }
 
 impl Tcb {
-    /// What a peer without MSS option takes (MUST-15).
-    pub(super) const DEFAULT_MSS: u16 = 536;
-
     pub(super) fn new(state: State, config: &Config, opening: Opening) -> Tcb {
         let Opening {
             iss,
@@ -167,7 +191,7 @@ impl Tcb {
                 iss,
                 max_wnd: 0,
                 shift: 0,
-                mss: Tcb::DEFAULT_MSS.min(mss),
+                mss: DEFAULT_MSS.min(mss),
             },
             rcv: ReceiveSpace {
                 nxt: SeqNumber(0),
@@ -178,7 +202,7 @@ impl Tcb {
                 shift: config.window_shift(),
                 mss,
                 sack_permitted: config.sack,
-                largest: Tcb::DEFAULT_MSS,
+                largest: DEFAULT_MSS,
                 unacknowledged: 0,
                 quick_acks: config.quick_acks,
                 unanswered: false,
@@ -189,7 +213,7 @@ impl Tcb {
             reassembly: Reassembly::default(),
             path: Path::new(),
             rtt: Rtt::new(),
-            congestion: Congestion::new(config, Tcb::DEFAULT_MSS.min(mss).into()),
+            congestion: config.congestion(DEFAULT_MSS.min(mss).into()),
             pacer: Pacer::default(),
             flight: Flight::new(iss),
             sent_at: Instant::ZERO,

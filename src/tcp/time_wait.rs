@@ -2,8 +2,8 @@
 
 use super::config::Config;
 use super::effects::{CloseReason, Effects};
-use super::handshake::PeerSyn;
 use super::state::State;
+use super::syn::PeerSyn;
 use super::tcb::Tcb;
 use super::timers::Timer;
 use crate::time::Instant;

@@ -51,7 +51,6 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::config::Config;
 use crate::time::Instant;
 use crate::wire::SeqNumber;
 
@@ -216,18 +215,12 @@ pub(super) enum Congestion {
 }
 
 impl Congestion {
-    /// For a connection that begins, with `mss` octets in a segment.
-    pub(super) fn new(config: &Config, mss: u32) -> Congestion {
-        let start = Start {
-            mss,
-            initial_window: initial_window(config.initial_window, mss),
-            hystart: config.hystart,
-            paced: config.pacing,
-        };
-        match config.congestion {
-            Algorithm::NewReno => Congestion::NewReno(NewReno::new(&start)),
-            Algorithm::Cubic => Congestion::Cubic(Cubic::new(&start)),
-            Algorithm::Custom(new) => Congestion::Custom(new(&start)),
+    /// For a connection that begins.
+    pub(super) fn new(algorithm: Algorithm, start: &Start) -> Congestion {
+        match algorithm {
+            Algorithm::NewReno => Congestion::NewReno(NewReno::new(start)),
+            Algorithm::Cubic => Congestion::Cubic(Cubic::new(start)),
+            Algorithm::Custom(new) => Congestion::Custom(new(start)),
         }
     }
 }

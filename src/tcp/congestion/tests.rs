@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tcp::Config;
 
 pub(super) const MSS: u32 = 1000;
 
@@ -52,7 +53,7 @@ fn rfc_6928_section_2_the_initial_window() {
         (65_495, 130_990),
     ] {
         assert_eq!(initial_window(10, mss), window, "MSS {mss}");
-        let congestion = Congestion::new(&Config::default(), mss);
+        let congestion = Config::default().congestion(mss);
         assert_eq!(congestion.window(), window);
         assert_eq!(congestion.slow_start_threshold(), MAX_WINDOW);
     }
@@ -99,7 +100,7 @@ fn a_controller_of_the_users_own_is_started_and_asked() {
     };
     assert_eq!(config, config.clone());
     assert_ne!(config, Config::default());
-    let mut congestion = Congestion::new(&config, MSS);
+    let mut congestion = config.congestion(MSS);
     assert_eq!(congestion.name(), "fixed");
     assert_eq!(congestion.window(), 7 * MSS);
     congestion.on_ack(&ack(0, 5));
@@ -191,7 +192,7 @@ proptest! {
             initial_window: initial_window as u32,
             ..Config::default()
         };
-        let mut congestion = Congestion::new(&config, mss);
+        let mut congestion = config.congestion(mss);
         let (mut now, mut una) = (Instant::ZERO, SeqNumber(u32::MAX - 5));
         let mut undone = None;
         for call in calls {

@@ -13,11 +13,13 @@
 //! | `scoreboard` | the fate of each octet in flight: RFC 6675's scoreboard and pipe |
 //! | `rack` | loss by time: RACK, RFC 8985 section 6 |
 //! | `tail` | probes for a lost tail: TLP, RFC 8985 section 7 |
+//! | `episode` | what goes on: an episode of recovery, a probe for the tail |
 //! | `recovery` | episodes of recovery: RFC 6582, RFC 6675 section 5, RFC 6298 section 5 |
 //! | `resend` | what goes out again, in which order: RFC 6675 section 4 |
 //! | `prr` | how much goes out in one: RFC 6937 |
 //! | `undo` | which of them were mistakes: RFC 3522 (Eifel), RFC 5682 (F-RTO), D-SACK |
 
+mod episode;
 mod prr;
 mod rack;
 mod recovery;
@@ -26,13 +28,12 @@ mod scoreboard;
 mod tail;
 mod undo;
 
+pub(super) use self::episode::Report;
+use self::episode::{Episode, TailProbe};
 use self::prr::Prr;
 use self::rack::Evidence;
 use self::rack::{Arrived, Rack};
-use self::recovery::Episode;
-pub(super) use self::recovery::Report;
 use self::scoreboard::{Fate, Scoreboard};
-use self::tail::TailProbe;
 use self::undo::{Frto, Undo};
 use crate::wire::SeqNumber;
 

@@ -1,8 +1,9 @@
 //! Episodes of recovery: how one begins, what is sent in it, and how it ends (RFC 6582,
 //! RFC 6675 section 5, RFC 8985 section 6.3).
 
+use super::episode::{Episode, Kind, Report};
 use super::undo::News;
-use super::{Arrived, Evidence, Frto, Prr, Undo};
+use super::{Evidence, Frto, Prr, Undo};
 use crate::tcp::config::Config;
 use crate::tcp::congestion::{Acked, Cause, CongestionEvent, Controller};
 use crate::tcp::tcb::Tcb;
@@ -10,69 +11,6 @@ use crate::tcp::timers::Timer;
 use crate::tcp::timestamps::Echo;
 use crate::time::Instant;
 use crate::wire::{SackBlock, SeqNumber};
-
-/// One episode of recovery.
-#[derive(Debug)]
-pub(in crate::tcp) struct Episode {
-    /// RecoveryPoint: it ends when everything before this is acknowledged.
-    point: SeqNumber,
-    /// When the congestion window was last reduced in it.
-    reduced_at: Instant,
-    undo: Undo,
-    pub(super) kind: Kind,
-}
-
-/// What an episode follows.
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// Fast recovery.
-    Fast {
-        prr: Prr,
-        /// HighRxt: the number after the highest octet that was sent again.
-        highest_again: SeqNumber,
-        /// RescueRxt: the number after the one rescue retransmission.
-        rescue: Option<SeqNumber>,
-        /// Without SACK: a partial acknowledgment has been received.
-        partial: bool,
-    },
-    /// What follows a retransmission timeout.
-    Timeout { frto: Frto },
-}
-
-/// What an acknowledgment says of what is in flight.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::tcp) struct Report {
-    /// By how many octets SND.UNA has moved.
-    pub(in crate::tcp) acked: u32,
-    /// Octets sent and not acknowledged before it (FlightSize).
-    pub(in crate::tcp) flight: u32,
-    pub(in crate::tcp) arrived: Arrived,
-    /// Whether it has SACK blocks.
-    pub(in crate::tcp) sacks: bool,
-    /// A D-SACK: what arrived twice (RFC 2883).
-    pub(in crate::tcp) duplicate: Option<SackBlock>,
-    /// Whether it has the ECE bit: then the window does not grow (RFC 3168 section 6.1.2).
-    pub(in crate::tcp) marked: bool,
-    /// Whether it is a duplicate acknowledgment by RFC 5681 section 2.
-    pub(in crate::tcp) is_duplicate: bool,
-}
-
-impl Report {
-    /// A duplicate acknowledgment that reports nothing.
-    pub(in crate::tcp) fn of_duplicate(flight: u32) -> Report {
-        Report {
-            flight,
-            is_duplicate: true,
-            ..Report::default()
-        }
-    }
-}
-
-impl Episode {
-    pub(in crate::tcp) fn is_fast(&self) -> bool {
-        matches!(self.kind, Kind::Fast { .. })
-    }
-}
 
 impl Tcb {
     /// How many octets the network may hold.

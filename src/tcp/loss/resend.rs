@@ -1,7 +1,7 @@
 //! What goes out again, and in which order (RFC 6675 section 4, NextSeg).
 
 use super::Fate;
-use super::recovery::{Episode, Kind};
+use super::episode::{Episode, Kind};
 use super::undo::Frto;
 use crate::tcp::output::Span;
 use crate::tcp::tcb::Tcb;

@@ -3,69 +3,11 @@
 
 use core::time::Duration;
 
-use super::recovery::Report;
 use crate::tcp::config::Config;
 use crate::tcp::output::Span;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::Timer;
 use crate::time::Instant;
-use crate::wire::SeqNumber;
-
-/// The probe that is out, or may be sent.
-#[derive(Debug, Default)]
-pub(in crate::tcp) struct TailProbe {
-    /// TLP.end_seq and TLP.is_retrans: the number after the probe in flight, and whether it
-    /// carries what was sent before.
-    out: Option<(SeqNumber, bool)>,
-    /// No round-trip time was measured since the last one (section 7.3, condition 2).
-    stale: bool,
-    /// It goes out next.
-    due: bool,
-}
-
-impl TailProbe {
-    /// Section 7.1: recovery begins, which has means of its own.
-    pub(super) fn cancel(&mut self) {
-        (self.out, self.due) = (None, false);
-    }
-
-    /// Whether it is not known yet what became of it.
-    pub(in crate::tcp) fn is_out(&self) -> bool {
-        self.out.is_some()
-    }
-
-    /// What it would have asked for is acknowledged.
-    pub(super) fn forget_due(&mut self) {
-        self.due = false;
-    }
-
-    /// Whether a D-SACK is about the probe: it says that the probe was needless, and nothing
-    /// of segments that overtake each other.
-    pub(super) fn is_reported(&self, report: &Report) -> bool {
-        self.out.is_some_and(|(end, again)| {
-            again && report.duplicate.is_some_and(|block| block.right == end)
-        })
-    }
-
-    pub(in crate::tcp) fn note_measurement(&mut self) {
-        self.stale = false;
-    }
-
-    /// Section 7.4.2: whether an acknowledgment shows that the probe has repaired a loss,
-    /// which would else go unnoticed.
-    pub(super) fn has_repaired(&mut self, una: SeqNumber, report: &Report) -> bool {
-        let Some((end, again)) = self.out.filter(|(end, _)| *end <= una) else {
-            return false;
-        };
-        let needless = report.duplicate.is_some_and(|block| block.right == end)
-            || (report.is_duplicate && !report.sacks);
-        let over = !again || needless || end < una;
-        if over {
-            self.out = None;
-        }
-        over && again && !needless
-    }
-}
 
 impl Tcb {
     /// Section 7.2: new octets went out or were acknowledged. If nothing comes back for two
