@@ -22,8 +22,12 @@ pub struct Transmit {
 /// A packet of no connection that waits to be sent.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// To the source of `quad`.
-    Reset { quad: Quad, reset: ResetReply },
+    /// To the source of `quad`, with the code point of its connection, if there is one.
+    Reset {
+        quad: Quad,
+        dscp: Option<u8>,
+        reset: ResetReply,
+    },
     /// The answer to a SYN of which nothing is kept.
     Cookie { quad: Quad, syn: PeerSyn },
     /// An answer to a ping, or an error.
@@ -131,7 +135,7 @@ impl Stack {
     ) -> Result<usize, BuildError> {
         match reply {
             Reply::Cookie { quad, syn } => self.write_cookie(now, *quad, syn, buffer),
-            Reply::Reset { quad, reset } => {
+            Reply::Reset { quad, dscp, reset } => {
                 let flags = match reset.ack {
                     Some(_) => TcpFlags::RST | TcpFlags::ACK,
                     None => TcpFlags::RST,
@@ -142,7 +146,7 @@ impl Stack {
                     flags,
                     ..SegmentFields::default()
                 };
-                let dscp = self.config.tcp.settings.dscp;
+                let dscp = dscp.unwrap_or(self.config.tcp.settings.dscp);
                 let template = template(*quad, self.config.ttl, dscp);
                 let times = reset
                     .echo
