@@ -614,6 +614,9 @@ fn must_48_the_user_chooses_the_code_point_while_the_connection_runs() {
     s.change(id, |settings| settings.dscp = 63);
     s.pass(201);
     assert_eq!(dscp(&mut s), 63);
+    // The reset that ends it too.
+    s.stack.abort(id);
+    assert_eq!(dscp(&mut s), 63);
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::wire::{OptionSummary, SegmentFields, SeqNumber};
 /// numbers of connections that are kept: there is no room for a clock. A quad in TIME-WAIT, for
 /// which that counts, gets none.
 ///
+/// What is kept nowhere cannot be crossed out: a copy of the acknowledgment that arrives when
+/// the connection is over, and younger than two minutes, opens another, whose peer resets it.
+///
 /// The six lowest bits of the timestamp, if the peer sends such, hold its window scale, whether
 /// it permits SACK and whether it wants ECN; without them all three are off.
 pub(super) struct CookieJar {

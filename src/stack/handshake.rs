@@ -109,7 +109,11 @@ impl Stack {
         };
         let Some(syn) = syn else {
             if let Some(reset) = ResetReply::to_stray(segment, options) {
-                self.reply(Reply::Reset { quad, reset });
+                self.reply(Reply::Reset {
+                    quad,
+                    dscp: None,
+                    reset,
+                });
             }
             return Ok(());
         };
@@ -254,7 +258,7 @@ impl Stack {
         };
         let quad = entry.quad;
         entry.half_open.freeze(tcb);
-        self.send_reset(quad, &effects);
+        self.send_reset(quad, None, &effects);
         match effects.closed {
             Some(reason) => {
                 self.syn_cache.remove(index);

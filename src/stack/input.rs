@@ -145,7 +145,11 @@ impl Stack {
         }
         let Some(listener) = self.listeners.lookup(quad.dst.0, quad.dst.1) else {
             if let Some(reset) = ResetReply::to_stray(segment, options) {
-                self.reply(Reply::Reset { quad, reset });
+                self.reply(Reply::Reset {
+                    quad,
+                    dscp: None,
+                    reset,
+                });
             }
             return Ok(());
         };

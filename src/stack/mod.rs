@@ -269,6 +269,7 @@ impl Stack {
             return;
         };
         let (quad, id, owner) = (entry.quad, entry.id(index), entry.owner);
+        let dscp = entry.tcb.settings(&self.config.tcp).dscp;
         let at_rest = entry.tcb.state().is_at_rest();
         let soft_errors = || entry.tcb.settings(&self.config.tcp).soft_errors;
         let soft_error = effects.soft_error.filter(|_| soft_errors());
@@ -313,7 +314,7 @@ impl Stack {
             self.paths.learn(now, max, quad.src.0, estimate);
             tracing::debug!(%quad, mtu = estimate.mtu, "path MTU");
         }
-        self.send_reset(quad, &effects);
+        self.send_reset(quad, Some(dscp), &effects);
         if let Some(reason) = effects.closed {
             self.note_closed(index, reason);
         }
@@ -407,11 +408,11 @@ impl Stack {
     }
 
     /// Queues the reset that a connection wants to be sent.
-    fn send_reset(&mut self, quad: Quad, effects: &Effects) {
+    fn send_reset(&mut self, quad: Quad, dscp: Option<u8>, effects: &Effects) {
         let Some(reset) = effects.reset else {
             return;
         };
-        let reply = Reply::Reset { quad, reset };
+        let reply = Reply::Reset { quad, dscp, reset };
         match effects.closed {
             // Its last word: a flood of strays does not drown it, nor do many that end at once.
             // There are no more of these than connections.

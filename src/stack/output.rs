@@ -120,7 +120,7 @@ impl Stack {
     ) -> Result<usize, BuildError> {
         match reply {
             Reply::Cookie { quad, syn } => self.write_cookie(now, *quad, syn, buffer),
-            Reply::Reset { quad, reset } => {
+            Reply::Reset { quad, dscp, reset } => {
                 let flags = match reset.ack {
                     Some(_) => TcpFlags::RST | TcpFlags::ACK,
                     None => TcpFlags::RST,
@@ -131,7 +131,7 @@ impl Stack {
                     flags,
                     ..SegmentFields::default()
                 };
-                let dscp = self.config.tcp.settings.dscp;
+                let dscp = dscp.unwrap_or(self.config.tcp.settings.dscp);
                 let template = template(*quad, self.config.ttl, dscp);
                 let times = reset
                     .echo

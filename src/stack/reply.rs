@@ -6,8 +6,12 @@ use crate::wire::{BuildError, Icmpv4Type, Ipv4Builder, Ipv4Header};
 /// A packet of no connection that waits to be sent.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// To the source of `quad`.
-    Reset { quad: Quad, reset: ResetReply },
+    /// To the source of `quad`, with the code point of its connection, if there is one.
+    Reset {
+        quad: Quad,
+        dscp: Option<u8>,
+        reset: ResetReply,
+    },
     /// The answer to a SYN of which nothing is kept.
     Cookie { quad: Quad, syn: PeerSyn },
     /// An answer to a ping, or an error.
