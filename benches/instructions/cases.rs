@@ -417,6 +417,12 @@ fn sending(segments: usize) -> (Script, Vec<u8>) {
     assert!(script.drain() > 0, "what was lost");
     script.pass(40);
     script.inject(&format!(". 1 ack {end} <{}>", times(&script)));
+    // The first acknowledgment of avoidance looks up CUBIC's K, as no other does.
+    script.send(id, 4 * FULL);
+    assert_eq!(script.drain(), 4);
+    let end = end + 4 * FULL;
+    script.pass(40);
+    script.inject(&format!(". 1 ack {end} <{}>", times(&script)));
     script.send(id, segments * FULL);
     assert!(script.drain() > 3);
     script.pass(40);
