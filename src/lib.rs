@@ -37,9 +37,9 @@
 //!    |
 //! socket     the driver that owns a stack and a device
 //!    |    \
-//! stack    |    many connections: table, listeners, timers, ICMP
+//! stack    |    many connections: table, listeners, SYN cache, cookies, timers, fragments, ICMP
 //!    |     |
-//! tcp    device   one connection: the TCB    |    TUN, memory, impairment, recording
+//! tcp    device   one connection: the TCB, loss, congestion    |    TUN, memory, impairment, recording
 //!    \     /
 //!     wire       bytes to views and back, checksums
 //! ```

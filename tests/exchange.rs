@@ -736,6 +736,8 @@ fn an_active_open_reaches_a_peer() {
     s.expect("S 0 <mss 1460,sackOK,ts 0 0,nop,wscale 5>");
     s.inject("R. 0 ack 1");
     assert_eq!(s.events(), [Event::Closed(id, CloseReason::Refused)]);
+    assert_eq!(s.stack.recv(id, &mut [0]), Err(SocketError::Refused));
+    assert_eq!(s.stack.send(id, &[0]), Err(SocketError::Refused));
 }
 
 #[test]

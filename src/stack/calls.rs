@@ -16,7 +16,9 @@ use crate::tcp::{self, CloseReason, Info, Settings, SoftError, State, Tcb};
 pub enum SocketError {
     /// Nothing can be read or written now; an event will say when.
     WouldBlock,
-    /// The peer reset the connection, or refused it.
+    /// The peer refused the connection: it answered our SYN with a reset.
+    Refused,
+    /// The peer reset the connection.
     Reset,
     /// The peer does not answer any more.
     TimedOut,
@@ -32,6 +34,7 @@ impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SocketError::WouldBlock => "nothing can be read or written now",
+            SocketError::Refused => "connection refused by the peer",
             SocketError::Reset => "connection reset by the peer",
             SocketError::TimedOut => "connection timed out",
             SocketError::Unreachable => "the peer is unreachable",
@@ -129,7 +132,8 @@ impl Stack {
         self.table.entry(id)?.tcb.urgent()
     }
 
-    /// How many octets [`send`](Stack::send) would take now.
+    /// How many octets [`send`](Stack::send) would take now. 0 asks for no
+    /// [`Event::Writable`](super::Event::Writable): a `send` does.
     pub fn send_room(&self, id: ConnectionId) -> usize {
         let entry = self.table.entry(id);
         entry.map_or(0, |entry| entry.tcb.send_room(&self.config.tcp))
@@ -236,7 +240,21 @@ impl Stack {
         }
     }
 
-    /// How a connection is doing.
+    /// How a connection is doing; `None` for a dead handle. After
+    /// [`Event::Closed`](super::Event::Closed) it tells how the connection was doing, until
+    /// [`close`](Stack::close).
+    ///
+    /// ```
+    /// use zerotcp::stack::{Config, Stack};
+    /// use zerotcp::time::Instant;
+    ///
+    /// let mut stack = Stack::new(Config::new("10.0.0.1".parse().unwrap()));
+    /// let id = stack.connect(Instant::ZERO, "10.0.0.2:7".parse::<std::net::SocketAddrV4>()?)?;
+    /// let info = stack.info(id).unwrap();
+    /// println!("{info}"); // SYN-SENT cubic slow-start sack ts wscale:0,5 rto:1000.0ms ...
+    /// assert_eq!(info.tally.timeout_retransmissions, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn info(&self, id: ConnectionId) -> Option<Info> {
         let entry = self.table.entry(id)?;
         Some(entry.tcb.info(&self.config.tcp))
@@ -256,7 +274,31 @@ impl Stack {
         Some(*entry.tcb.settings(&self.config.tcp))
     }
 
-    /// Sets what can be set on one connection, from the next segment on.
+    /// Sets what can be set on one connection, from the next segment on: take what it
+    /// [has](Stack::settings), change that, give it back. A connection of a listener is set when
+    /// it is accepted; with what all begin says
+    /// [`tcp::Config::settings`](crate::tcp::Config::settings).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zerotcp::stack::{ListenerId, SocketError, Stack};
+    /// use zerotcp::tcp::Keepalive;
+    ///
+    /// /// Accepts connections that answer at once and notice soon that the peer is gone.
+    /// fn accept(stack: &mut Stack, listener: ListenerId) -> Result<(), SocketError> {
+    ///     while let Some(id) = stack.accept(listener) {
+    ///         let mut settings = stack.settings(id).ok_or(SocketError::NoSuchConnection)?;
+    ///         settings.nagle = false; // TCP_NODELAY
+    ///         settings.user_timeout = Some(Duration::from_secs(30)); // TCP_USER_TIMEOUT
+    ///         settings.keepalive = Some(Keepalive {
+    ///             idle: Duration::from_secs(60),
+    ///             ..Keepalive::default()
+    ///         });
+    ///         stack.set(id, settings)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`NoSuchConnection`](SocketError::NoSuchConnection).
@@ -295,7 +337,8 @@ fn find(entry: Option<&mut Entry>) -> Result<&mut Entry, SocketError> {
 fn over(entry: &Entry) -> Option<SocketError> {
     match entry.close_reason? {
         CloseReason::Finished => None,
-        CloseReason::Reset | CloseReason::Refused => Some(SocketError::Reset),
+        CloseReason::Refused => Some(SocketError::Refused),
+        CloseReason::Reset => Some(SocketError::Reset),
         CloseReason::TimedOut => Some(SocketError::TimedOut),
         CloseReason::Unreachable => Some(SocketError::Unreachable),
         CloseReason::Aborted => Some(SocketError::NotConnected),

@@ -93,7 +93,12 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConnectError::InvalidRemote(remote) => write!(f, "{remote} is no other host's port"),
+            ConnectError::InvalidRemote(remote) => {
+                write!(
+                    f,
+                    "{remote} is not an address of another host, with a port above 0"
+                )
+            }
             ConnectError::NotOurs(address) => {
                 write!(f, "{address} is not an address of this host")
             }

@@ -9,6 +9,40 @@ use crate::tcp::{CloseReason, SoftError, State};
 /// `Readable` and `Writable` mark a change and come once until they are polled: read
 /// or write until [`WouldBlock`](super::SocketError::WouldBlock). Of the others, too, at
 /// most one of a kind waits for each connection.
+///
+/// What a user does about each:
+///
+/// ```
+/// use zerotcp::stack::{Event, Stack};
+///
+/// /// Reads all that comes and prints what happens.
+/// fn handle(stack: &mut Stack, event: Event) {
+///     match event {
+///         // At once, with what has come already: `Readable` follows.
+///         Event::Incoming(listener) => while stack.accept(listener).is_some() {},
+///         Event::Connected(id) => println!("{} is there", stack.quad(id).unwrap().peer()),
+///         Event::Readable(id) => {
+///             let mut buffer = [0; 4096];
+///             while let Ok(count @ 1..) = stack.recv(id, &mut buffer) {
+///                 println!("{count} octets");
+///             }
+///         }
+///         Event::Writable(_) => {} // here one goes on with what `send` did not take
+///         Event::PeerClosed(id) => stack.close(id), // `Readable` came first: all is read
+///         Event::Urgent(id) => println!("urgent: {:?} octets", stack.urgent(id)),
+///         // Neither ends the connection: a human may want to know, or to give up.
+///         Event::Trouble(id) => println!("no answer: {}", stack.info(id).unwrap()),
+///         Event::SoftError(_, error) => println!("the network says: {error}"),
+///         // The end, and why. Until it is closed the handle can be asked.
+///         Event::Closed(id, reason) => {
+///             println!("{reason}; last heard: {:?}", stack.soft_error(id));
+///             stack.close(id);
+///         }
+///         Event::State { quad, from, to } => println!("{quad}: {from} -> {to}"),
+///         _ => {} // more may come in later versions
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -18,15 +52,18 @@ pub enum Event {
     Connected(ConnectionId),
     /// There is new text, or the end of it.
     Readable(ConnectionId),
-    /// There is room to send again, after a call that took less than it was given.
+    /// There is room to send again, half a buffer or more, after a
+    /// [`send`](super::Stack::send) that took less than it was given. Who asked
+    /// [`send_room`](super::Stack::send_room) only is not told.
     Writable(ConnectionId),
     /// Urgent data begins, or reaches further than it did (MUST-32):
     /// [`Stack::urgent`](super::Stack::urgent) says how far. It is read in line with the
     /// rest (RFC 6093 section 3.4).
     Urgent(ConnectionId),
     /// What was sent has not been acknowledged for several retransmissions (R1 of RFC 9293
-    /// section 3.8.3, SHLD-9): the connection goes on, and may be given up. It comes once
-    /// until something is acknowledged.
+    /// section 3.8.3, SHLD-9;
+    /// [`trouble_retransmissions`](crate::tcp::Config::trouble_retransmissions)): the connection
+    /// goes on, and may be given up. It comes once until something is acknowledged.
     Trouble(ConnectionId),
     /// The network reports what may pass (MUST-47), unless
     /// [`Settings::soft_errors`](crate::tcp::Settings::soft_errors) is off. Of several,

@@ -3,7 +3,23 @@ use core::time::Duration;
 use super::congestion::{Algorithm, Congestion, Start, initial_window};
 use super::settings::Settings;
 
-/// The numbers by which connections are run. [`Default`] gives those named at each field.
+/// The numbers by which connections are run. [`Default`] gives those named at each field, which
+/// suit hosts and paths of today: change what you know better.
+///
+/// They hold for all connections of a stack from their beginning; what
+/// [`settings`](Config::settings) has can be changed for one of them later.
+///
+/// ```
+/// use std::time::Duration;
+/// use zerotcp::stack::Stack;
+/// use zerotcp::tcp::congestion::Algorithm;
+///
+/// let mut config = zerotcp::stack::Config::new("10.0.0.1".parse().unwrap());
+/// config.tcp.receive_buffer = 64 << 10; // many connections, little memory
+/// config.tcp.delayed_ack = Duration::from_millis(10);
+/// config.tcp.congestion = Algorithm::NewReno;
+/// let stack = Stack::new(config);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -36,7 +52,8 @@ pub struct Config {
     /// acknowledgment covers: HyStart++ (RFC 9406). Off, it ends with a loss and grows by one
     /// segment an acknowledgment (RFC 5681 section 3.1). On.
     pub hystart: bool,
-    /// Whether what the congestion window admits leaves spread over the round-trip time. On.
+    /// Whether what the congestion window admits leaves spread over the round-trip time, as RFC
+    /// 9002 section 7.7 has it for QUIC. On.
     pub pacing: bool,
     /// The smallest packet to which a path's MTU makes us go down, in bytes, at least 68. Where
     /// a path takes less, packets go out without DF and routers fragment them: who forges
@@ -58,8 +75,8 @@ pub struct Config {
     /// The largest retransmission timeout, and the longest gap between window
     /// probes. 60 s (RFC 6298 section 2.5).
     pub max_rto: Duration,
-    /// How long an acknowledgment may wait for company. 40 ms; what is 500 ms or more is
-    /// taken as 499 ms (MUST-40). An eighth of it where the peer has more to say, as a segment
+    /// How long an acknowledgment may wait for company (RFC 9293 section 3.8.6.3). 40 ms; what
+    /// is 500 ms or more is taken as 499 ms (MUST-40). An eighth of it where the peer has more to say, as a segment
     /// without PSH tells: it may hold that back until this one is acknowledged (Nagle).
     pub delayed_ack: Duration,
     /// How many segments are acknowledged one by one at the start of a connection and after
@@ -86,11 +103,12 @@ pub struct Config {
     pub trouble_retransmissions: u8,
     /// R2 for our SYN in an active open. 7: more than three minutes (MUST-23).
     pub max_syn_retransmissions: u8,
-    /// R2 for our SYN,ACK in a passive open. 5.
+    /// R2 for our SYN,ACK in a passive open. 5, as Linux has it.
     pub max_syn_ack_retransmissions: u8,
-    /// How many separate runs of octets are kept that arrived ahead of their turn. 64.
+    /// How many separate runs of octets are kept that arrived ahead of their turn; what would
+    /// make one more is dropped, for the peer to send again (CVE-2018-5390). 64.
     pub max_out_of_order_runs: usize,
-    /// How long after the last text a connection keeps empty buffers. 1 s.
+    /// How long after the last text a connection keeps the memory of empty buffers. 1 s.
     pub buffer_retention: Duration,
     /// How many segments that should not have come are answered with an
     /// acknowledgment in [`challenge_interval`](Config::challenge_interval), those with text
@@ -99,7 +117,7 @@ pub struct Config {
     /// In what time. 5 s (RFC 5961 section 7).
     pub challenge_interval: Duration,
     /// How long a connection whose user is gone waits in FIN-WAIT-2 for the peer's
-    /// FIN, from when it is both. 60 s.
+    /// FIN, from when it is both. 60 s, as Linux has it.
     pub fin_wait_2_timeout: Duration,
     /// How long a connection whose user is gone may take to deliver what is queued and to
     /// end, however lively its peer; then it is reset. TIME-WAIT is not counted. 10 minutes.

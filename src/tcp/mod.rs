@@ -5,6 +5,10 @@
 //! sent is handed out as numbers and slices, from which [`stack`](crate::stack)
 //! writes a packet.
 //!
+//! A user of [`stack`](crate::stack) needs of all this only what is set and what is told:
+//! [`Config`] and in it [`congestion`], [`Settings`], [`Info`], [`State`], [`CloseReason`] and
+//! [`SoftError`]. The rest, from [`Tcb`] on, is for who writes a stack of their own.
+//!
 //! # The life of a connection
 //!
 //! It is in one of eleven [`State`]s, whose documentation draws how they follow each other.

@@ -1,7 +1,19 @@
 use core::time::Duration;
 
 /// What the user may set on one connection, at any time. A connection starts with
-/// [`Config::settings`](super::Config::settings).
+/// [`Config::settings`](super::Config::settings);
+/// [`Stack::set`](crate::stack::Stack::set) changes those of one.
+///
+/// ```
+/// use std::time::Duration;
+/// use zerotcp::stack::Config;
+/// use zerotcp::tcp::Keepalive;
+///
+/// // With what all connections of a stack begin.
+/// let mut config = Config::new("10.0.0.1".parse().unwrap());
+/// config.tcp.settings.keepalive = Some(Keepalive::default()); // after two hours of silence
+/// config.tcp.settings.user_timeout = Some(Duration::from_secs(120));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Settings {
@@ -11,7 +23,7 @@ pub struct Settings {
     /// Whether and how an idle connection is probed (RFC 9293 section 3.8.4). Not at all
     /// (MUST-25).
     pub keepalive: Option<Keepalive>,
-    /// How often a segment is retransmitted before the connection is given up: R2 of
+    /// How many times in a row a segment is retransmitted before the connection is given up: R2 of
     /// RFC 9293 section 3.8.3 (MUST-21). 15, which takes some ten minutes.
     pub max_retransmissions: u8,
     /// How long there may be no progress before the connection is given up, while something
@@ -22,7 +34,7 @@ pub struct Settings {
     /// octet was sent if nothing was outstanding before; of a closed window, from when it was
     /// found closed, also where the peer answers every probe, as Linux has it. None.
     pub user_timeout: Option<Duration>,
-    /// The differentiated services code point of what is sent, 6 bits (MUST-48). 0.
+    /// The differentiated services code point of what is sent, 6 bits (RFC 2474, MUST-48). 0.
     pub dscp: u8,
     /// Whether soft errors are told, such as ICMP's "host unreachable" (RFC 9293 section
     /// 3.9.1.8, SHLD-20). On.

@@ -329,12 +329,9 @@ impl Tcb {
 
     /// Octets queued that were never sent.
     pub(super) fn unsent(&self) -> u32 {
-        let end = self.text_end();
-        if self.snd.nxt < end {
-            end - self.snd.nxt
-        } else {
-            0
-        }
+        // A SYN that is not out yet is no text.
+        let (start, end) = (self.snd.nxt.max(self.window_start()), self.text_end());
+        if start < end { end - start } else { 0 }
     }
 
     /// Octets sent and not acknowledged.

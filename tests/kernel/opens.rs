@@ -56,6 +56,6 @@ pub fn active_open_to_a_closed_port_is_refused() {
         Err(SocketError::WouldBlock) => None,
         other => Some(other),
     });
-    assert_eq!(error, Err(SocketError::Reset));
+    assert_eq!(error, Err(SocketError::Refused));
     assert_eq!(host.states(), [State::SynSent, State::Closed]);
 }

@@ -69,8 +69,8 @@ Examples:
 
 It creates the TUN interface and configures it, which takes root or the capability cap_net_admin:
 ./run.sh sees to that. Ctrl-C closes the connections, within a second, and prints what was counted;
-a second Ctrl-C ends it at once. RUST_LOG=debug logs connections to standard error, RUST_LOG=trace
-what is dropped, too.";
+a second Ctrl-C ends it at once. RUST_LOG=debug logs to standard error when connections begin and
+why they end, RUST_LOG=trace what is dropped, too.";
 
 impl Args {
     /// Checks what one value alone can't tell.

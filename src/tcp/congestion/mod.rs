@@ -57,14 +57,10 @@ use crate::wire::SeqNumber;
 mod cubic;
 mod hystart;
 mod newreno;
-// The TCB does not pace yet.
-#[allow(dead_code)]
 mod pacing;
 
 use cubic::Cubic;
 use newreno::NewReno;
-// The TCB does not pace yet.
-#[allow(unused_imports)]
 pub(super) use pacing::{Pace, Pacer};
 
 /// No window is larger: the largest that TCP can offer (RFC 7323 section 2.3). It is also
@@ -180,7 +176,8 @@ pub trait Controller: fmt::Debug + Send + Sync {
     /// cwnd: how much may be in flight. No less than one SMSS.
     fn window(&self) -> u32;
 
-    /// ssthresh: below it slow start, from it on congestion avoidance.
+    /// ssthresh, in octets: below it slow start, from it on congestion avoidance. Before there
+    /// was congestion, more than any window: 2^30 or above (RFC 5681 section 3.1).
     fn slow_start_threshold(&self) -> u32;
 
     /// New data was acknowledged. Not called in fast recovery, where the window stands
