@@ -3,6 +3,7 @@
 // Each target uses a part of it.
 #![allow(dead_code)]
 
+pub mod dice;
 pub mod heap;
 #[cfg(feature = "cli")]
 pub mod network;
