@@ -5,7 +5,7 @@
 //! acknowledgments and of congestion, and asks it for nothing but
 //! [`window`](Controller::window): which segments are lost, and what is sent while a loss is
 //! being repaired, is the affair of loss recovery. Two controllers are built in, and
-//! [`Algorithm`] in [`Config`] chooses one or brings another:
+//! [`Algorithm`] in [`Config`](super::Config) chooses one or brings another:
 //!
 //! ```
 //! use zerotcp::tcp::Config;
