@@ -105,18 +105,19 @@ impl DropReason {
         DropReason::TransmitTooLong,
     ];
 
-    pub(super) fn of_fate(fate: SegmentFate) -> Option<DropReason> {
-        match fate {
-            SegmentFate::Processed => None,
-            SegmentFate::NoTimestamp => Some(DropReason::NoTimestamp),
-            SegmentFate::OldTimestamp => Some(DropReason::OldTimestamp),
-            SegmentFate::OutOfWindow => Some(DropReason::OutOfWindow),
-            SegmentFate::Challenged => Some(DropReason::Challenged),
-            SegmentFate::IgnoredReset => Some(DropReason::IgnoredReset),
-            SegmentFate::BadAck => Some(DropReason::BadAck),
-            SegmentFate::NoRoom => Some(DropReason::NoRoom),
-            SegmentFate::AfterClose => Some(DropReason::AfterClose),
-        }
+    /// What a segment's fate is to who counts the drops.
+    pub(super) fn of_fate(fate: SegmentFate) -> Result<(), DropReason> {
+        Err(match fate {
+            SegmentFate::Processed => return Ok(()),
+            SegmentFate::NoTimestamp => DropReason::NoTimestamp,
+            SegmentFate::OldTimestamp => DropReason::OldTimestamp,
+            SegmentFate::OutOfWindow => DropReason::OutOfWindow,
+            SegmentFate::Challenged => DropReason::Challenged,
+            SegmentFate::IgnoredReset => DropReason::IgnoredReset,
+            SegmentFate::BadAck => DropReason::BadAck,
+            SegmentFate::NoRoom => DropReason::NoRoom,
+            SegmentFate::AfterClose => DropReason::AfterClose,
+        })
     }
 }
 

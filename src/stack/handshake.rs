@@ -9,7 +9,7 @@ use super::quad::Quad;
 use super::reply::Reply;
 use super::table::Owner;
 use super::{Stack, output};
-use crate::tcp::{CloseReason, Effects, HalfOpen, Opening, PeerSyn, ResetReply, State, Tcb};
+use crate::tcp::{CloseReason, Effects, HalfOpen, Opening, PeerSyn, State, Tcb};
 use crate::time::Instant;
 use crate::wire::{BuildError, OptionSummary, SegmentFields, SeqNumber, TcpPacket};
 
@@ -80,10 +80,7 @@ impl Stack {
         } else {
             self.freeze(index, &tcb, effects);
         }
-        match DropReason::of_fate(effects.fate) {
-            None => Ok(()),
-            Some(reason) => Err(reason),
-        }
+        DropReason::of_fate(effects.fate)
     }
 
     /// A segment with an acknowledgment for a listener: a cookie that comes back, or a stray.
@@ -108,13 +105,7 @@ impl Stack {
             false => self.cookies.taste(now, quad, &fields, options, offset),
         };
         let Some(syn) = syn else {
-            if let Some(reset) = ResetReply::to_stray(segment, options) {
-                self.reply(Reply::Reset {
-                    quad,
-                    dscp: None,
-                    reset,
-                });
-            }
+            self.refuse_stray(quad, segment, options);
             return Ok(());
         };
         self.make_room_for(listener)?;
@@ -131,10 +122,7 @@ impl Stack {
             self.note_accepted(quad, State::Listen);
             self.establish(quad, listener, tcb, effects);
         }
-        match DropReason::of_fate(effects.fate) {
-            None => Ok(()),
-            Some(reason) => Err(reason),
-        }
+        DropReason::of_fate(effects.fate)
     }
 
     /// Whether a connection in TIME-WAIT makes way for the one that a SYN wants to open

@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::{Event, Stack};
 use crate::tcp::{PeerSyn, ResetReply, State};
 use crate::time::Instant;
-use crate::wire::{IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
+use crate::wire::{IpProtocol, Ipv4Packet, OptionSummary, TcpPacket, TcpSegment};
 
 /// What a device says of a packet that it received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,25 +106,21 @@ impl Stack {
         let Some(index) = self.table.find(quad) else {
             return self.receive_unknown(now, quad, packet, &options);
         };
-        let Some(entry) = self.table.at(index) else {
-            return Err(DropReason::Stray);
+        let entry = match self.table.at(index) {
+            Some(entry) if entry.tcb.state() != State::TimeWait => Some(entry),
+            _ => match self.receive_in_time_wait(now, quad, index, packet, &options) {
+                Some(result) => return result,
+                None => self.table.at(index),
+            },
         };
-        if entry.tcb.state() == State::TimeWait
-            && let Some(result) = self.receive_in_time_wait(now, quad, index, packet, &options)
-        {
-            return result;
-        }
-        let Some(entry) = self.table.at(index) else {
+        let Some(entry) = entry else {
             return Err(DropReason::Stray);
         };
         let config = &self.config.tcp;
         let marked = is_marked(packet);
         let effects = entry.tcb.receive(now, config, segment, &options, marked);
         self.absorb(index, effects);
-        match DropReason::of_fate(effects.fate) {
-            None => Ok(()),
-            Some(reason) => Err(reason),
-        }
+        DropReason::of_fate(effects.fate)
     }
 
     /// A segment that belongs to no connection (RFC 9293 sections 3.10.7.1 and 3.10.7.2).
@@ -144,13 +140,7 @@ impl Stack {
             return Err(DropReason::Stray);
         }
         let Some(listener) = self.listeners.lookup(quad.dst.0, quad.dst.1) else {
-            if let Some(reset) = ResetReply::to_stray(segment, options) {
-                self.reply(Reply::Reset {
-                    quad,
-                    dscp: None,
-                    reset,
-                });
-            }
+            self.refuse_stray(quad, segment, options);
             return Ok(());
         };
         if flags.ack() {
@@ -161,6 +151,22 @@ impl Stack {
         }
         let syn = PeerSyn::of(segment, options);
         self.receive_syn(now, quad, listener, syn, None)
+    }
+
+    /// Answers a segment that belongs to nobody, if it is to be answered.
+    pub(super) fn refuse_stray(
+        &mut self,
+        quad: Quad,
+        segment: &TcpSegment<'_>,
+        options: &OptionSummary,
+    ) {
+        if let Some(reset) = ResetReply::to_stray(segment, options) {
+            self.reply(Reply::Reset {
+                quad,
+                dscp: None,
+                reset,
+            });
+        }
     }
 
     /// Pushes what a user who has just accepted a connection would have missed.

@@ -50,25 +50,22 @@ impl Tcb {
         // be news when all is acknowledged (RFC 8985 section 7.4.2).
         let waits = self.flight() > 0 || self.flight.tail.is_out();
         let may_be_duplicate = waits && !advances && segment.sequence_len() == 0 && !probed;
-        if advances || !options.sack().is_empty() {
-            let echo = self.timestamps.echoed(options);
-            let mut report = self.mark_arrivals(now, ack, options.sack(), echo);
-            if advances {
-                self.advance(now, config, ack, effects);
-            }
-            self.update_window(segment);
-            report.is_duplicate = may_be_duplicate && self.snd.wnd == before;
-            report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
+        let (flight, echo) = (self.flight(), self.timestamps.echoed(options));
+        let report = (advances || !options.sack().is_empty())
+            .then(|| self.mark_arrivals(now, ack, options.sack(), echo));
+        if advances {
+            self.advance(now, config, ack, effects);
+        }
+        self.update_window(segment);
+        let is_duplicate = may_be_duplicate && self.snd.wnd == before;
+        if report.is_some() || is_duplicate {
+            let report = Report {
+                is_duplicate,
+                marked: self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE),
+                ..report.unwrap_or(Report::of(flight))
+            };
             self.measure(now, &report, echo);
             self.recover(now, config, &report, echo);
-        } else {
-            self.update_window(segment);
-            if may_be_duplicate && self.snd.wnd == before {
-                let mut report = Report::of_duplicate(self.flight());
-                report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
-                let echo = self.timestamps.echoed(options);
-                self.recover(now, config, &report, echo);
-            }
         }
         if self.snd.una == ack {
             self.receive_ece(now, config, segment.flags());

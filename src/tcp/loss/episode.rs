@@ -51,11 +51,10 @@ pub(in crate::tcp) struct Report {
 }
 
 impl Report {
-    /// A duplicate acknowledgment that reports nothing.
-    pub(in crate::tcp) fn of_duplicate(flight: u32) -> Report {
+    /// Of an acknowledgment that reports nothing.
+    pub(in crate::tcp) fn of(flight: u32) -> Report {
         Report {
             flight,
-            is_duplicate: true,
             ..Report::default()
         }
     }

@@ -78,6 +78,12 @@ impl Flight {
         }
     }
 
+    /// Whether a loss noticed now begins an episode: not within one, nor by what the last one
+    /// still causes.
+    fn may_begin_fast_recovery(&self, una: SeqNumber) -> bool {
+        self.episode.is_none() && self.not_before.is_none_or(|point| point < una)
+    }
+
     /// Octets in the network, as far as we know (RFC 6675's pipe).
     pub(super) fn pipe(&self) -> u32 {
         self.board.in_flight().saturating_sub(self.gone)

@@ -34,8 +34,7 @@ impl Tcb {
     ) -> Report {
         let mut report = Report {
             acked: ack - self.snd.una,
-            flight: self.flight(),
-            ..Report::default()
+            ..Report::of(self.flight())
         };
         let evidence = Evidence {
             now,
@@ -103,8 +102,7 @@ impl Tcb {
         // What goes out again for another reason, a smaller MTU or a window that was closed,
         // is no sign of congestion.
         let congested = lost_before < lost || (ended && lost > 0);
-        let held = self.flight.not_before.is_some_and(|point| una <= point);
-        if congested && self.flight.episode.is_none() && !held {
+        if congested && self.flight.may_begin_fast_recovery(una) {
             self.begin_fast_recovery(now, report);
         }
         self.flight.at_once &= lost > 0;
@@ -160,10 +158,7 @@ impl Tcb {
         let lost_before = self.flight.board.lost();
         self.detect_losses(now);
         if lost_before < self.flight.board.lost() && self.flight.episode.is_none() {
-            let report = Report {
-                flight: self.flight(),
-                ..Report::default()
-            };
+            let report = Report::of(self.flight());
             self.begin_fast_recovery(now, &report);
         }
     }
@@ -195,8 +190,7 @@ impl Tcb {
         flight.duplicate_acks = flight.duplicate_acks.saturating_add(1);
         let most = flight.board.in_flight().saturating_sub(mss);
         flight.gone = flight.gone.saturating_add(mss).min(most);
-        let held = flight.not_before.is_some_and(|point| self.snd.una <= point);
-        if flight.duplicate_acks == THRESHOLD && flight.episode.is_none() && !held {
+        if flight.duplicate_acks == THRESHOLD && flight.may_begin_fast_recovery(self.snd.una) {
             flight.board.mark_first_lost(mss);
         }
         flight.gone = flight.gone.min(flight.board.in_flight());
@@ -312,8 +306,8 @@ impl Tcb {
     /// Whether an acknowledgment shows that the episode was a mistake.
     fn was_mistake(&mut self, report: &Report, echo: Echo) -> bool {
         let una = self.snd.una;
-        let highest = self.flight.board.highest_sacked();
-        let Some(episode) = &mut self.flight.episode else {
+        let (board, episode) = (&self.flight.board, &mut self.flight.episode);
+        let Some(episode) = episode else {
             return false;
         };
         let reported = report
@@ -329,7 +323,7 @@ impl Tcb {
                     advances,
                     duplicate: report.is_duplicate || report.arrived.octets > 0,
                     original: report.arrived.original,
-                    beyond: episode.point < highest.max(una),
+                    beyond: episode.point < board.highest_sacked().max(una),
                     sack: self.rcv.sack_permitted,
                 },
             ),
