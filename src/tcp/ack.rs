@@ -50,20 +50,19 @@ impl Tcb {
         // be news when all is acknowledged (RFC 8985 section 7.4.2).
         let waits = self.flight() > 0 || self.flight.tail.is_out();
         let may_be_duplicate = waits && !advances && segment.sequence_len() == 0 && !probed;
-        let (flight, echo) = (self.flight(), self.timestamps.echoed(options));
-        let report = (advances || !options.sack().is_empty())
-            .then(|| self.mark_arrivals(now, ack, options.sack(), echo));
+        let echo = self.timestamps.echoed(options);
+        let mut report = Report::of(self.flight());
+        let has_news = advances || !options.sack().is_empty();
+        if has_news {
+            self.mark_arrivals(now, ack, options.sack(), echo, &mut report);
+        }
         if advances {
             self.advance(now, config, ack, effects);
         }
         self.update_window(segment);
-        let is_duplicate = may_be_duplicate && self.snd.wnd == before;
-        if report.is_some() || is_duplicate {
-            let report = Report {
-                is_duplicate,
-                marked: self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE),
-                ..report.unwrap_or(Report::of(flight))
-            };
+        report.is_duplicate = may_be_duplicate && self.snd.wnd == before;
+        if has_news || report.is_duplicate {
+            report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
             self.measure(now, &report, echo);
             self.recover(now, config, &report, echo);
         }

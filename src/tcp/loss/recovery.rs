@@ -24,18 +24,17 @@ impl Tcb {
         }
     }
 
-    /// Marks on the scoreboard what an acknowledgment up to `ack` with `blocks` reports.
+    /// Marks on the scoreboard what an acknowledgment up to `ack` with `blocks` tells, and
+    /// reports it.
     pub(in crate::tcp) fn mark_arrivals(
         &mut self,
         now: Instant,
         ack: SeqNumber,
         blocks: &[SackBlock],
         echo: Echo,
-    ) -> Report {
-        let mut report = Report {
-            acked: ack - self.snd.una,
-            ..Report::of(self.flight())
-        };
+        report: &mut Report,
+    ) {
+        report.acked = ack - self.snd.una;
         let evidence = Evidence {
             now,
             min_rtt: self.rtt.min(),
@@ -60,7 +59,6 @@ impl Tcb {
                 }
             }
         }
-        report
     }
 
     /// Draws the conclusions: what is lost, whether an episode begins, ends or was a mistake,
