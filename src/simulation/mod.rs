@@ -8,7 +8,11 @@
 mod broken;
 mod choices;
 mod observer;
+mod pair;
+mod run;
+mod text;
 
 pub use self::broken::Broken;
 pub use self::choices::{Bytes, Choices, Dice};
 pub use self::observer::{Observer, Passage};
+pub use self::run::{Failure, Summary, run};
