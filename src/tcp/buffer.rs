@@ -15,7 +15,7 @@ pub(super) struct RingBuffer {
 
 impl RingBuffer {
     /// The smallest storage: a segment or two.
-    const MIN_CAPACITY: usize = 4096;
+    pub(super) const MIN_CAPACITY: usize = 4096;
 
     /// How many octets after the front are in use.
     pub(super) fn len(&self) -> usize {
@@ -85,7 +85,7 @@ impl RingBuffer {
     }
 
     /// How many octets of storage there are.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn capacity(&self) -> usize {
         self.storage.len()
     }
