@@ -30,6 +30,10 @@ impl RingBuffer {
 
     /// Writes `data` from `offset` octets after the front on; what is in use stays so.
     pub(super) fn write_at(&mut self, offset: usize, data: &[u8]) {
+        if data.is_empty() {
+            // Takes no storage, which nothing might ever give back.
+            return;
+        }
         self.reserve(offset + data.len());
         let start = self.index(offset);
         let first = data.len().min(self.storage.len() - start);
@@ -137,6 +141,13 @@ mod tests {
             (1..2000usize, 1..2000usize).prop_map(|(gap, len)| Step::Ahead { gap, len }),
         ];
         proptest::collection::vec(step, 1..60)
+    }
+
+    #[test]
+    fn nothing_takes_no_storage() {
+        let mut ring = RingBuffer::default();
+        ring.push(&[]);
+        assert_eq!((ring.len(), ring.capacity()), (0, 0));
     }
 
     proptest! {
