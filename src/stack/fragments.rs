@@ -352,5 +352,7 @@ impl<'a> Piece<'a> {
     }
 }
 
+#[cfg(feature = "simulation")]
+mod audit;
 #[cfg(test)]
 mod tests;

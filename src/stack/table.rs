@@ -113,6 +113,15 @@ impl Table {
         self.entries.get_mut(index as usize)
     }
 
+    /// All there are, by index.
+    #[cfg(feature = "simulation")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        // Bounded where they were inserted.
+        self.entries
+            .iter()
+            .map(|(index, entry)| (index as u32, entry))
+    }
+
     pub(super) fn entry(&self, id: ConnectionId) -> Option<&Entry> {
         let entry = self.entries.get(id.index as usize)?;
         (entry.generation == id.generation && entry.owner == Owner::User).then_some(entry)
@@ -138,6 +147,15 @@ impl Table {
             (entry.owner == Owner::Listener(listener)).then_some(index as u32)
         };
         self.entries.iter().filter_map(owned).collect()
+    }
+
+    /// Who owns a connection.
+    #[cfg(feature = "simulation")]
+    pub(super) fn owner(&self, id: ConnectionId) -> Option<Owner> {
+        let entry = self.entries.get(id.index as usize);
+        entry
+            .filter(|entry| entry.generation == id.generation)
+            .map(|entry| entry.owner)
     }
 
     pub(super) fn is_in_time_wait(&self, id: ConnectionId) -> bool {
