@@ -245,6 +245,8 @@ impl Tcb {
         let settings = self.settings(config);
         // RFC 9293 section 3.8.3; the user may have lowered it meanwhile.
         let limit = match self.state {
+            // It may have failed to open.
+            State::Closed => u8::MAX,
             State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
             _ if settings.user_timeout.is_some() || self.settings.is_some() => u8::MAX,
             State::SynSent | State::SynReceived => config.max_syn_retransmissions,

@@ -184,10 +184,12 @@ impl Pair {
 
     /// What a host has to say and to send.
     fn follow_up(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
+        self.audit(host)?;
         self.hear(host, observer)?;
         let mut buffer = [0; LINK_MTU];
         for count in 0.. {
             ensure!(count < MAX_BURST, "host {host} sends for ever");
+            self.audit(host)?;
             let time = self.hosts[host].time(self.now);
             let Some(sent) = self.hosts[host].stack.poll_transmit(time, &mut buffer) else {
                 break;
@@ -200,6 +202,13 @@ impl Pair {
             self.way.send(self.now, host, packet, &mut self.dice);
         }
         Ok(())
+    }
+
+    /// Whether all holds that the host knows of itself.
+    fn audit(&self, host: usize) -> Result<(), Broken> {
+        let Host { stack, .. } = &self.hosts[host];
+        let told = stack.audit(self.hosts[host].time(self.now));
+        told.map_err(|what| Broken(format!("host {host}: {what}")))
     }
 
     /// The events of a host reach its users.

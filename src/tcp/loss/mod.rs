@@ -91,4 +91,11 @@ impl Flight {
     pub(super) fn pipe(&self) -> u32 {
         self.board.in_flight().saturating_sub(self.gone)
     }
+
+    /// As [`Scoreboard::mark_larger_lost`]: what duplicate acknowledgments have told to be gone
+    /// may be among it.
+    pub(in crate::tcp) fn mark_larger_lost(&mut self, len: u32) {
+        self.board.mark_larger_lost(len);
+        self.gone = self.gone.min(self.board.in_flight());
+    }
 }
