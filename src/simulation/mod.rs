@@ -8,7 +8,10 @@
 mod broken;
 mod choices;
 mod observer;
+mod siege;
+mod text;
 
 pub use self::broken::Broken;
 pub use self::choices::{Bytes, Choices, Dice};
 pub use self::observer::{Observer, Passage};
+pub use self::siege::{Depth, Siege};
