@@ -55,6 +55,11 @@ impl Paths {
         }
         self.estimates.insert(destination, estimate);
     }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn len(&self) -> usize {
+        self.estimates.len()
+    }
 }
 
 #[cfg(test)]

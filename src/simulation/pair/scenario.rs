@@ -71,7 +71,13 @@ impl Scenario {
             true => [Direction::draw(dice); 2],
             false => [Direction::draw(dice), Direction::draw(dice)],
         };
-        let rounds = 1 + usize::from(dice.percent(15));
+        let (simultaneous, cookies) = match dice.below(20) {
+            0..2 => (true, false),
+            2..6 => (false, true),
+            _ => (false, false),
+        };
+        // A copy of an old segment could open a connection once more.
+        let again = !simultaneous && !cookies && dice.percent(20);
         let mut scenario = Scenario {
             configs: ADDRESSES.map(|address| config(seed, address, patient, dice)),
             directions,
@@ -80,8 +86,8 @@ impl Scenario {
             starts: [start(dice), start(dice)],
             patient,
             talks: dice.pick(&[1, 1, 1, 1, 2, 4]),
-            rounds,
-            simultaneous: dice.percent(10),
+            rounds: 1 + usize::from(again),
+            simultaneous,
             lateness: Duration::from_micros(dice.pick(&[0, 0, 0, 1000, 20_000])),
         };
         if scenario.rounds == 1 && patient {
@@ -100,7 +106,7 @@ impl Scenario {
                 *delay = (*delay).max(Duration::from_millis(1));
             }
         }
-        if !scenario.simultaneous && dice.percent(20) {
+        if cookies {
             scenario.configs[1].max_half_open = 0;
         }
         scenario.draw_calamities(dice);

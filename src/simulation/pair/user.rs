@@ -4,7 +4,7 @@ use core::fmt;
 use std::time::Duration;
 
 use crate::simulation::broken::ensure;
-use crate::simulation::text::octet;
+use crate::simulation::text;
 use crate::simulation::{Broken, Choices};
 use crate::stack::{ConnectionId, SocketError, Stack};
 use crate::tcp::{CloseReason, Settings};
@@ -147,9 +147,14 @@ impl User {
         self.may_read = true;
     }
 
-    /// The octet of its text at place `n`, as the peer reads it.
-    pub(super) fn octet(&self, n: usize) -> u8 {
-        octet((n as u32).wrapping_add(self.salt))
+    /// Whether these are the octets of its text from place `n` on.
+    pub(super) fn is_text(&self, n: usize, octets: &[u8]) -> bool {
+        text::is_text(self.number(n), octets)
+    }
+
+    /// The number of place `n` in the text that all have in common. Wraps by intent.
+    fn number(&self, n: usize) -> u32 {
+        (n as u32).wrapping_add(self.salt)
     }
 
     /// When it wants to do something next.
@@ -236,9 +241,8 @@ impl User {
             };
         }
         let len = left.min(self.plan.write);
-        let text: Vec<u8> = (self.sent..self.sent + len)
-            .map(|n| self.octet(n))
-            .collect();
+        let mut text = vec![0; len];
+        text::fill(self.number(self.sent), &mut text);
         let result = match dice.percent(self.plan.urgent) {
             true => stack.send_urgent(id, &text),
             false => stack.send(id, &text),
@@ -270,14 +274,11 @@ impl User {
         match result {
             Ok(0) => self.at_end = true,
             Ok(count) => {
-                for (n, found) in buffer[..count].iter().enumerate() {
-                    let place = self.read + n;
-                    let expected = peer.octet(place);
-                    ensure!(
-                        *found == expected,
-                        "octet {place} arrives as {found}, it was {expected}"
-                    );
-                }
+                ensure!(
+                    peer.is_text(self.read, &buffer[..count]),
+                    "what arrives from octet {} on is not what was sent",
+                    self.read
+                );
                 self.read += count;
                 ensure!(
                     self.read <= peer.sent,
