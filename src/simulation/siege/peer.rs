@@ -133,6 +133,7 @@ impl Peer {
     pub(super) fn check(
         &mut self,
         now: Instant,
+        state: Option<State>,
         tcp: &TcpSegment<'_>,
         receive_window: u32,
     ) -> Result<(), Broken> {
@@ -158,8 +159,10 @@ impl Peer {
             self.nxt = end;
         }
         if flags.ack() {
+            // Of a connection in TIME-WAIT there may have been a successor that did not open.
+            let succeeded = state == Some(State::TimeWait);
             ensure!(
-                !self.acknowledged || self.ack <= tcp.ack(),
+                !self.acknowledged || succeeded || self.ack <= tcp.ack(),
                 "an acknowledgment to {quad} taken back"
             );
             (self.ack, self.window) = (tcp.ack(), tcp.window());
