@@ -26,7 +26,13 @@ fn whatever_happens() {
     let count = seeds.clone().count() as u64;
     let mut left = [0; STATES.len()];
     let [mut cookies, mut datagrams, mut wraps] = [0; 3];
-    let [mut acked, mut received, mut fast, mut timeouts, mut finished] = [0; 5];
+    let [
+        mut acked,
+        mut received,
+        mut fast,
+        mut timeouts,
+        mut finished,
+    ] = [0; 5];
     for seed in seeds {
         let mut siege = Siege::new(Dice::new(seed));
         if let Err(broken) = siege.run(&mut ()) {
