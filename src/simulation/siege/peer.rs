@@ -174,12 +174,12 @@ impl Peer {
     /// The host's SYN, for the first time or again.
     fn note_syn(&mut self, tcp: &TcpSegment<'_>, options: &OptionSummary) {
         (self.scale, self.sack) = (options.window_scale, options.sack_permitted);
-        self.acknowledged = false;
+        // A cookie comes again with another answer to what its SYN says.
+        (self.times, self.acknowledged) = (None, false);
         if self.iss != Some(tcp.seq()) {
             self.iss = Some(tcp.seq());
             self.nxt = tcp.seq() + 1;
             self.edge = tcp.seq() + 1 + u32::from(self.syn_window);
-            self.times = None;
             self.end.open(tcp.seq());
         }
     }
