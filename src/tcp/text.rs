@@ -172,8 +172,9 @@ impl Tcb {
         if self.rcv.fin != Some(self.rcv.nxt) {
             return;
         }
-        // There is nothing after the end.
+        // There is nothing after the end, and no need for the storage that it took.
         self.reassembly.clear();
+        self.release_receive_buffer();
         self.rcv.nxt += 1;
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
         self.ack_due = AckDue::Now;
