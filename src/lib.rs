@@ -56,6 +56,7 @@
 //! | `std` | [`stack`], [`tcp`], [`device`], [`time`] | yes |
 //! | `tun` | the TUN device and the driver, [`socket`] (Linux) | yes |
 //! | `pcap` | reading capture files, [`capture`], and writing them, [`device::Captured`] | yes |
+//! | `simulation` | worlds in virtual time that check themselves, [`simulation`] | yes |
 //! | `cli` | the `zerotcp` command and all of the above | yes |
 
 #![cfg_attr(not(any(feature = "detect", test)), no_std)]
@@ -69,6 +70,8 @@ pub mod capture;
 pub mod cookbook;
 #[cfg(feature = "std")]
 pub mod device;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(all(feature = "tun", target_os = "linux"))]
 pub mod socket;
 #[cfg(feature = "std")]

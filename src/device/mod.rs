@@ -8,7 +8,8 @@
 //! | [`Captured`] | a device whose packets are written to a capture file (feature `pcap`) |
 //!
 //! The last two wrap any other, and each other: `Captured<Impaired<Tun>>` records
-//! what the stack saw, `Impaired<Captured<Tun>>` what was on the wire.
+//! what the stack saw, `Impaired<Captured<Tun>>` what was on the wire. A [`Lane`] is one
+//! direction of a bad network on its own, to build networks of.
 
 #[cfg(feature = "pcap")]
 mod capture;
@@ -31,7 +32,7 @@ use crate::time::Instant;
 
 #[cfg(feature = "pcap")]
 pub use capture::Captured;
-pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentError};
+pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentError, Lane};
 #[cfg(all(feature = "tun", target_os = "linux"))]
 pub use interface::Interface;
 pub use memory::{MemoryCounters, MemoryLink};

@@ -54,6 +54,7 @@ pub struct Args {
     pub capture: Option<PathBuf>,
     /// Do this to packets, in both directions:
     /// loss=1%,reorder=1%,duplicate=1%,corrupt=0.1%,delay=10ms,rate=100mbit,queue=1000,seed=1
+    /// and burst=4 (losses in runs), jitter=2ms, reorder-delay=5ms
     #[arg(long, value_name = "SETTINGS")]
     pub impair: Option<Impairment>,
     /// Print a line for each segment and each change of state

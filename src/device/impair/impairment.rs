@@ -6,15 +6,21 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
-const KEYS: &str = "loss, reorder, duplicate, corrupt, delay, rate, queue, seed";
+use crate::time::nanos;
 
-/// The longest delay that is accepted in writing.
-const DELAY_MAX: Duration = Duration::from_secs(3600);
+const KEYS: &str = "loss, burst, reorder, reorder-delay, duplicate, corrupt, delay, jitter, rate, \
+                    queue, seed";
+
+/// The longest delay (jitter, reorder-delay) that is accepted in writing.
+const TIME_MAX: Duration = Duration::from_secs(3600);
+
+/// The longest mean run of losses that is accepted in writing, in packets.
+const BURST_MAX: f64 = 1_000_000.0;
 
 /// The largest queue that is accepted in writing, in packets.
 const QUEUE_MAX: usize = 1_000_000;
 
-/// Units of a delay with their nanoseconds, the largest first.
+/// Units of a time with their nanoseconds, the largest first.
 const TIME_UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
 
 /// Units of a rate with their bits per second, the largest first.
@@ -24,16 +30,18 @@ const RATE_UNITS: [(&str, u64); 3] = [
     ("kbit", 1_000),
 ];
 
-/// What an [`Impaired`](super::Impaired) device does to packets, in each direction.
+/// What a bad network does to packets: a [`Lane`](super::Lane) in one direction, an
+/// [`Impaired`](super::Impaired) device in each.
 ///
 /// It is written as settings between commas, in any order; what isn't given is as in
 /// [`Impairment::default`], which does nothing:
 ///
 /// ```text
 /// loss=1%,reorder=1%,duplicate=1%,corrupt=0.1%,delay=10ms,rate=100mbit,queue=1000,seed=1
+/// loss=1%,burst=4,reorder=1%,reorder-delay=5ms,delay=10ms,jitter=2ms
 /// ```
 ///
-/// Probabilities are percentages. A delay is in `us`, `ms` or `s` and at most an hour,
+/// Probabilities are percentages. A time is in `us`, `ms` or `s` and at most an hour,
 /// a rate in `kbit`, `mbit` or `gbit` (thousands, millions, 10^9 bits) a second.
 ///
 /// ```
@@ -53,14 +61,25 @@ const RATE_UNITS: [(&str, u64); 3] = [
 pub struct Impairment {
     /// Probability, from 0 to 1, that a packet is lost.
     pub loss: f64,
+    /// Mean length of a run of losses, in packets, while the average stays
+    /// [`loss`](Impairment::loss) (the model of Gilbert). 1 is losses that are never
+    /// neighbours; below 1 (the default is 0) losses are independent of each other. A loss
+    /// above `burst / (burst + 1)` takes longer runs than this.
+    pub burst: f64,
     /// Probability that a packet is held back until others have overtaken it.
     pub reorder: f64,
+    /// A reordered packet is late by a random time up to this, whatever comes after it. Zero
+    /// (the default) holds it back until one to four others have overtaken it instead.
+    pub reorder_delay: Duration,
     /// Probability that a packet arrives twice.
     pub duplicate: f64,
     /// Probability that one bit of a packet is flipped.
     pub corrupt: f64,
     /// How long a packet is on its way.
     pub delay: Duration,
+    /// Each packet is on its way for a random time up to this longer, but none arrives
+    /// before one that it would have come after without.
+    pub jitter: Duration,
     /// The speed of the line in bits a second; `None` is without limit.
     pub rate: Option<NonZeroU64>,
     /// Packets that wait for the line at most: a router's buffer. Without a rate
@@ -75,10 +94,13 @@ impl Default for Impairment {
     fn default() -> Impairment {
         Impairment {
             loss: 0.0,
+            burst: 0.0,
             reorder: 0.0,
+            reorder_delay: Duration::ZERO,
             duplicate: 0.0,
             corrupt: 0.0,
             delay: Duration::ZERO,
+            jitter: Duration::ZERO,
             rate: None,
             queue: 1000,
             seed: 0,
@@ -136,10 +158,13 @@ impl FromStr for Impairment {
             };
             let parsed = match key {
                 "loss" => probability(key, value).map(|p| impairment.loss = p),
+                "burst" => burst(value).map(|packets| impairment.burst = packets),
                 "reorder" => probability(key, value).map(|p| impairment.reorder = p),
+                "reorder-delay" => time(key, value).map(|time| impairment.reorder_delay = time),
                 "duplicate" => probability(key, value).map(|p| impairment.duplicate = p),
                 "corrupt" => probability(key, value).map(|p| impairment.corrupt = p),
-                "delay" => delay(value).map(|delay| impairment.delay = delay),
+                "delay" => time(key, value).map(|time| impairment.delay = time),
+                "jitter" => time(key, value).map(|time| impairment.jitter = time),
                 "rate" => rate(value).map(|rate| impairment.rate = Some(rate)),
                 "queue" => queue(value).map(|queue| impairment.queue = queue),
                 "seed" => seed(value).map(|seed| impairment.seed = seed),
@@ -161,29 +186,37 @@ impl FromStr for Impairment {
 /// As [`FromStr`] reads it: what differs from the default, and the seed.
 impl fmt::Display for Impairment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let default = Impairment::default();
-        let probabilities = [
-            ("loss", self.loss),
-            ("reorder", self.reorder),
-            ("duplicate", self.duplicate),
-            ("corrupt", self.corrupt),
-        ];
-        for (key, probability) in probabilities {
-            if probability != 0.0 {
-                write!(f, "{key}={}%,", decimal(probability * 100.0))?;
-            }
+        write_probability(f, "loss", self.loss)?;
+        if self.burst != 0.0 {
+            write!(f, "burst={},", decimal(self.burst))?;
         }
-        if self.delay != default.delay {
-            let nanos = u64::try_from(self.delay.as_nanos()).unwrap_or(u64::MAX);
-            write!(f, "delay={},", with_unit(nanos, TIME_UNITS))?;
-        }
+        write_probability(f, "reorder", self.reorder)?;
+        write_time(f, "reorder-delay", self.reorder_delay)?;
+        write_probability(f, "duplicate", self.duplicate)?;
+        write_probability(f, "corrupt", self.corrupt)?;
+        write_time(f, "delay", self.delay)?;
+        write_time(f, "jitter", self.jitter)?;
         if let Some(rate) = self.rate {
             write!(f, "rate={},", with_unit(rate.get(), RATE_UNITS))?;
         }
-        if self.queue != default.queue {
+        if self.queue != Impairment::default().queue {
             write!(f, "queue={},", self.queue)?;
         }
         write!(f, "seed={}", self.seed)
+    }
+}
+
+fn write_probability(f: &mut fmt::Formatter<'_>, key: &str, probability: f64) -> fmt::Result {
+    match probability {
+        0.0 => Ok(()),
+        _ => write!(f, "{key}={}%,", decimal(probability * 100.0)),
+    }
+}
+
+fn write_time(f: &mut fmt::Formatter<'_>, key: &str, time: Duration) -> fmt::Result {
+    match nanos(time) {
+        0 => Ok(()),
+        nanos => write!(f, "{key}={},", with_unit(nanos, TIME_UNITS)),
     }
 }
 
@@ -197,11 +230,20 @@ fn probability(key: &str, value: &str) -> Result<f64, String> {
     }
 }
 
-fn delay(value: &str) -> Result<Duration, String> {
+fn burst(value: &str) -> Result<f64, String> {
+    match number(value) {
+        Some(packets) if (1.0..=BURST_MAX).contains(&packets) => Ok(packets),
+        _ => Err(format!(
+            "a burst is a number of packets from 1 to {BURST_MAX}"
+        )),
+    }
+}
+
+fn time(key: &str, value: &str) -> Result<Duration, String> {
     let nanos = quantity(value, TIME_UNITS)
-        .ok_or("a delay is a number with us, ms or s, as in delay=10ms")?;
-    if nanos > DELAY_MAX.as_nanos() as f64 {
-        return Err(format!("a delay is at most {}s", DELAY_MAX.as_secs()));
+        .ok_or_else(|| format!("a {key} is a number with us, ms or s, as in {key}=10ms"))?;
+    if nanos > TIME_MAX.as_nanos() as f64 {
+        return Err(format!("a {key} is at most {}s", TIME_MAX.as_secs()));
     }
     Ok(Duration::from_nanos(nanos.round() as u64))
 }
@@ -277,14 +319,17 @@ mod tests {
 
     #[test]
     fn reads_every_setting() {
-        let text = "loss=1%,reorder=2.5%,duplicate=0%,corrupt=0.1%,delay=10ms,rate=100mbit,\
-                    queue=50,seed=7";
+        let text = "loss=1%,burst=2.5,reorder=2.5%,reorder-delay=3ms,duplicate=0%,corrupt=0.1%,\
+                    delay=10ms,jitter=1s,rate=100mbit,queue=50,seed=7";
         let expected = Impairment {
             loss: 0.01,
+            burst: 2.5,
             reorder: 0.025,
+            reorder_delay: Duration::from_millis(3),
             duplicate: 0.0,
             corrupt: 0.001,
             delay: Duration::from_millis(10),
+            jitter: Duration::from_secs(1),
             rate: NonZeroU64::new(100_000_000),
             queue: 50,
             seed: 7,
@@ -303,7 +348,7 @@ mod tests {
         assert_eq!(delay("delay=0ms"), Duration::ZERO);
         assert_eq!(delay("delay=250us"), Duration::from_micros(250));
         assert_eq!(delay("delay=1.5ms"), Duration::from_micros(1500));
-        assert_eq!(delay("delay=3600s"), DELAY_MAX);
+        assert_eq!(delay("delay=3600s"), TIME_MAX);
         let rate = |text: &str| text.parse::<Impairment>().unwrap().rate.unwrap().get();
         assert_eq!(rate("rate=56kbit"), 56_000);
         assert_eq!(rate("rate=2.5gbit"), 2_500_000_000);
@@ -312,8 +357,9 @@ mod tests {
 
     #[test]
     fn an_error_says_what_is_wrong_and_what_would_be_right() {
-        let unknown = "an unknown setting: there are loss, reorder, duplicate, corrupt, delay, \
-                       rate, queue, seed";
+        let unknown = "an unknown setting: there are loss, burst, reorder, reorder-delay, \
+                       duplicate, corrupt, delay, jitter, rate, queue, seed";
+        let burst = "a burst is a number of packets from 1 to 1000000";
         let between = "a probability is between 0% and 100%";
         let seed = "a seed is a whole number from 0 to 18446744073709551615";
         let table = [
@@ -353,6 +399,19 @@ mod tests {
                 "delay=3601s",
                 "delay=3601s: a delay is at most 3600s".into(),
             ),
+            (
+                "jitter=3601s",
+                "jitter=3601s: a jitter is at most 3600s".into(),
+            ),
+            (
+                "reorder-delay=1",
+                "reorder-delay=1: a reorder-delay is a number with us, ms or s, as in \
+                 reorder-delay=10ms"
+                    .into(),
+            ),
+            ("burst=0", format!("burst=0: {burst}")),
+            ("burst=4%", format!("burst=4%: {burst}")),
+            ("burst=1000001", format!("burst=1000001: {burst}")),
             (
                 "rate=100",
                 "rate=100: a rate is a number with kbit, mbit or gbit, as in rate=100mbit".into(),
@@ -428,6 +487,7 @@ mod tests {
             "delay=1s,rate=1gbit,queue=0,seed=3",
             "delay=1500us,rate=1500kbit,queue=9,seed=3",
             "delay=0.001us,rate=56.123kbit,seed=3",
+            "loss=1%,burst=2.25,reorder=3%,reorder-delay=5ms,delay=1ms,jitter=1s,seed=3",
         ] {
             let impairment: Impairment = text.parse().unwrap();
             assert_eq!(impairment.to_string(), text);

@@ -13,38 +13,19 @@ use crate::device::{Device, Rng};
 use crate::time::Instant;
 
 pub use impairment::{Impairment, ImpairmentError};
-pub use lane::ImpairmentCounters;
-
-use lane::Lane;
+pub use lane::{ImpairmentCounters, Lane};
 
 /// Packets taken from the inner device in one call of `receive` at most, so that a
 /// flood of packets that are all lost or delayed gives the caller its turn.
 const BURST: usize = 1 << 16;
 
 /// A device whose packets are lost, reordered, duplicated, corrupted, delayed
-/// and slowed down in both directions, as an [`Impairment`] says.
+/// and slowed down in both directions, as an [`Impairment`] says: a [`Lane`] each way,
+/// whose documentation tells what a packet meets and in which order.
 ///
 /// What happens depends on nothing but the seed and on the packets and their
 /// times: the same run can be had again. Each direction draws from a stream
-/// of its own, and each packet draws the same numbers whatever the settings, so
-/// that the packets lost at `loss=1%` are lost at `loss=2%` too.
-///
-/// A packet meets, in this order:
-///
-/// 1. *loss*: it is gone, and takes no time on the line;
-/// 2. *corruption*: one random bit of it is flipped;
-/// 3. *duplication*: it goes through the rest twice;
-/// 4. *the line*: with a rate, packets leave one after another, each when its last
-///    bit is out. Those that wait are bounded by [`Impairment::queue`], and one that
-///    finds the queue full is dropped;
-/// 5. *the way*: `delay` later it arrives;
-/// 6. *reordering*: it is held back until one to four packets that came after it
-///    have gone past, however short the delay. Should none come it arrives 10 ms
-///    (and four times its own time on the line) late, which is all that happens to a
-///    packet that nothing follows.
-///
-/// Up to 65536 packets are on the way in each direction; the line drops what goes
-/// beyond that.
+/// of its own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,8 +51,6 @@ pub struct Impaired<D> {
     device: D,
     incoming: Lane,
     outgoing: Lane,
-    /// Where a packet that goes straight on is corrupted.
-    scratch: Vec<u8>,
 }
 
 impl<D: Device> Impaired<D> {
@@ -80,9 +59,8 @@ impl<D: Device> Impaired<D> {
         let mut rng = Rng::new(impairment.seed);
         Impaired {
             device,
-            incoming: Lane::new(impairment, rng.fork()),
-            outgoing: Lane::new(impairment, rng.fork()),
-            scratch: Vec::new(),
+            incoming: Lane::with_rng(impairment, rng.fork()),
+            outgoing: Lane::with_rng(impairment, rng.fork()),
         }
     }
 
@@ -119,20 +97,13 @@ impl<D: Device> Impaired<D> {
 impl<D: Device> Device for Impaired<D> {
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         for _ in 0..BURST {
-            if let Some(packet) = self.incoming.pop_due(now) {
-                return Ok(Some(self.incoming.copy_out(packet, buffer)));
+            if let Some(len) = self.incoming.receive(now, buffer) {
+                return Ok(Some(len));
             }
             let Some(len) = self.device.receive(now, buffer)? else {
                 return Ok(None);
             };
-            let packet = &mut buffer[..len];
-            let Some(fate) = self.incoming.draw_fate() else {
-                continue;
-            };
-            self.incoming.corrupt(fate, packet);
-            if self.incoming.admit(now, fate, packet) {
-                return Ok(Some(len));
-            }
+            self.incoming.send(now, &buffer[..len]);
         }
         Ok(None)
     }
@@ -140,27 +111,14 @@ impl<D: Device> Device for Impaired<D> {
     fn transmit(&mut self, now: Instant, packet: &[u8]) -> io::Result<()> {
         // What fell due earlier goes first.
         self.send_due(now)?;
-        let Some(fate) = self.outgoing.draw_fate() else {
-            return Ok(());
-        };
-        let packet = if fate.is_corrupted() {
-            self.scratch.clear();
-            self.scratch.extend_from_slice(packet);
-            self.outgoing.corrupt(fate, &mut self.scratch);
-            &self.scratch
-        } else {
-            packet
-        };
-        if self.outgoing.admit(now, fate, packet) {
-            self.device.transmit(now, packet)?;
-        }
+        self.outgoing.send(now, packet);
         self.send_due(now)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         [
-            self.incoming.next_due(),
-            self.outgoing.next_due(),
+            self.incoming.poll_timeout(),
+            self.outgoing.poll_timeout(),
             self.device.poll_timeout(),
         ]
         .into_iter()

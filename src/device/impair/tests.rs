@@ -296,17 +296,17 @@ fn packets_on_the_way_are_bounded() {
         "delay=1s,reorder=100%,duplicate=100%,rate=9gbit,queue=1000000",
     ] {
         let (mut left, mut right) = link(impairment(text));
-        for _ in 0..100_000 {
+        for _ in 0..200_000 {
             left.transmit(NOW, &[0; 20]).unwrap();
         }
-        let sent = 100_000 + left.outgoing().duplicated;
+        let sent = 200_000 + left.outgoing().duplicated;
         let mut arrived = 0;
         while let Some(due) = left.poll_timeout() {
             left.handle_timeout(due).unwrap();
             arrived += receive_all(&mut right, due).len();
         }
-        assert_eq!(arrived, 1 << 16);
-        assert!(left.outgoing().overflowed >= sent - (1 << 16));
+        assert_eq!(arrived, 1 << 17);
+        assert!(left.outgoing().overflowed >= sent - (1 << 17));
     }
 }
 
@@ -314,10 +314,13 @@ fn packets_on_the_way_are_bounded() {
 fn settings_beyond_all_reason_do_no_harm() {
     let (mut left, mut right) = link(Impairment {
         loss: f64::NAN,
+        burst: f64::INFINITY,
         reorder: 7.0,
+        reorder_delay: Duration::MAX,
         duplicate: f64::INFINITY,
         corrupt: -1.0,
         delay: Duration::MAX,
+        jitter: Duration::MAX,
         rate: NonZeroU64::new(1),
         queue: usize::MAX,
         seed: u64::MAX,
@@ -353,4 +356,181 @@ fn a_flood_gives_the_caller_its_turn() {
     assert_eq!(receive(&mut lost, NOW), None);
     let mut delayed = Impaired::new(Flood, impairment("delay=1s"));
     assert_eq!(receive(&mut delayed, NOW), None);
+}
+
+/// Sends numbered packets of 20 bytes through `lane`, one each `interval`, and returns what
+/// arrived: when, and its number.
+fn through(lane: &mut Lane, count: u32, interval: Duration) -> Vec<(Instant, u32)> {
+    let mut arrived = Vec::new();
+    for n in 0..count {
+        let now = NOW + interval * n;
+        take_arrived(lane, now, &mut arrived);
+        let mut packet = [0; 20];
+        packet[..4].copy_from_slice(&n.to_be_bytes());
+        lane.send(now, &packet);
+    }
+    take_arrived(lane, Instant::FAR_FUTURE, &mut arrived);
+    arrived
+}
+
+/// Takes what arrives by `now`, each packet at its time and none before.
+fn take_arrived(lane: &mut Lane, now: Instant, arrived: &mut Vec<(Instant, u32)>) {
+    let mut buffer = [0; 20];
+    let mut time = NOW;
+    while let Some(due) = lane.poll_timeout().filter(|&due| due <= now) {
+        if due > time {
+            time = due - Duration::from_nanos(1);
+            assert_eq!(lane.receive(time, &mut buffer), None);
+        }
+        time = due;
+        assert!(lane.receive(due, &mut buffer).is_some(), "nothing is due");
+        arrived.push((due, number(&buffer)));
+    }
+}
+
+#[test]
+fn losses_in_bursts_have_their_average_and_their_length() {
+    const COUNT: u32 = 400_000;
+    // What is asked for; then the mean length of a run of losses.
+    let table = [
+        ("loss=2%,burst=4,seed=1", 4.0),
+        ("loss=10%,burst=10,seed=2", 10.0),
+        ("loss=5%,burst=1,seed=3", 1.0),
+        ("loss=0.5%,burst=2.5,seed=4", 2.5),
+        // Independent losses follow each other, too.
+        ("loss=20%,seed=5", 1.25),
+        // Good runs of one packet, bad ones of nine: none shorter leave 10% of the packets.
+        ("loss=90%,burst=2,seed=6", 9.0),
+    ];
+    for (text, mean) in table {
+        let impairment = impairment(text);
+        let mut lane = Lane::new(impairment);
+        let arrived = through(&mut lane, COUNT, Duration::ZERO);
+        let lost = f64::from(COUNT) - arrived.len() as f64;
+        assert_eq!(lost as u64, lane.counters().lost);
+        let gaps = arrived.windows(2).filter(|pair| pair[1].1 > pair[0].1 + 1);
+        let runs = gaps.count() as f64;
+        let share = lost / f64::from(COUNT) / impairment.loss;
+        assert!((0.93..1.07).contains(&share), "{text}: {share} of the loss");
+        let length = lost / runs / mean;
+        assert!(
+            (0.95..1.05).contains(&length),
+            "{text}: runs of {length} of {mean}"
+        );
+    }
+}
+
+#[test]
+fn bursts_end_with_the_loss() {
+    let mut lane = Lane::new(impairment("loss=50%,burst=1000000,seed=2"));
+    while lane.counters().lost == 0 {
+        through(&mut lane, 1, Duration::ZERO);
+    }
+    lane.set_impairment(impairment("burst=1000000"));
+    assert_eq!(through(&mut lane, 1000, Duration::ZERO).len(), 1000);
+    let mut lane = Lane::new(impairment("loss=100%,burst=4"));
+    assert_eq!(through(&mut lane, 1000, Duration::ZERO), []);
+}
+
+#[test]
+fn jitter_is_a_random_delay_that_keeps_the_order() {
+    let jitter = Duration::from_millis(5);
+    for (text, interval) in [
+        ("delay=10ms,jitter=5ms,seed=1", Duration::ZERO),
+        ("delay=10ms,jitter=5ms,seed=2", Duration::from_micros(300)),
+        ("delay=10ms,jitter=5ms,seed=3", Duration::from_millis(20)),
+        (
+            "delay=10ms,jitter=5ms,rate=1gbit,queue=3000,seed=4",
+            Duration::ZERO,
+        ),
+    ] {
+        let mut lane = Lane::new(impairment(text));
+        let arrived = through(&mut lane, 2000, interval);
+        let numbers: Vec<u32> = arrived.iter().map(|&(_, number)| number).collect();
+        assert_eq!(numbers, (0..2000).collect::<Vec<u32>>(), "{text}");
+        if lane.impairment().rate.is_some() {
+            continue;
+        }
+        let late: Vec<Duration> = arrived
+            .iter()
+            .map(|&(due, number)| due - (NOW + interval * number + lane.impairment().delay))
+            .collect();
+        assert!(late.iter().all(|&late| late <= jitter), "{text}");
+        // Packets far apart don't wait for each other: they are half of it late on average.
+        if interval > jitter {
+            let mean = late.iter().sum::<Duration>().as_secs_f64() / 2000.0;
+            assert!((0.0024..0.0026).contains(&mean), "{mean} s late");
+        }
+    }
+}
+
+#[test]
+fn a_reorder_delay_needs_no_overtakers() {
+    let mut lane = Lane::new(impairment(
+        "reorder=10%,reorder-delay=5ms,delay=10ms,seed=1",
+    ));
+    let interval = Duration::from_micros(100);
+    let arrived = through(&mut lane, 20_000, interval);
+    assert_eq!(arrived.len(), 20_000);
+    let late: Vec<Duration> = arrived
+        .iter()
+        .map(|&(due, number)| due - (NOW + interval * number + Duration::from_millis(10)))
+        .filter(|late| !late.is_zero())
+        .collect();
+    assert_eq!(late.len() as u64, lane.counters().reordered);
+    // 2000 expected, standard deviation 42.
+    assert!((1790..2210).contains(&late.len()), "{} late", late.len());
+    assert!(late.iter().all(|&late| late <= Duration::from_millis(5)));
+    let mean = late.iter().sum::<Duration>().as_secs_f64() / late.len() as f64;
+    assert!((0.0024..0.0026).contains(&mean), "{mean} s late");
+}
+
+#[test]
+fn new_settings_neither_move_fates_nor_redraw_them() {
+    // The draws of a packet are the same whatever the settings.
+    let lost = |text: &str| -> Vec<u32> {
+        let arrived = through(&mut Lane::new(impairment(text)), 2000, Duration::ZERO);
+        let mut numbers: Vec<u32> = arrived.iter().map(|&(_, number)| number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    };
+    assert_eq!(
+        lost("loss=5%,seed=4"),
+        lost("loss=5%,duplicate=9%,jitter=9ms,reorder=9%,reorder-delay=2ms,delay=1s,seed=4")
+    );
+}
+
+#[test]
+fn settings_change_from_the_next_packet_on() {
+    let mut lane = Lane::new(impairment("delay=10ms,rate=8mbit,seed=1"));
+    lane.send(NOW, &[1; 1000]);
+    lane.send(NOW, &[2; 1000]);
+    let seeded = impairment("delay=1ms,rate=80mbit,queue=1,seed=2");
+    lane.set_impairment(seeded);
+    assert_eq!(*lane.impairment(), Impairment { seed: 1, ..seeded });
+    // The line is taken until 2 ms, and then 0.1 ms by this packet; its way is shorter.
+    lane.send(Instant::from_millis(1), &[3; 1000]);
+    // One is on the line, one waits: that is a full queue.
+    lane.send(Instant::from_millis(1), &[4; 1000]);
+    assert_eq!(lane.counters().overflowed, 1);
+    let mut buffer = [0; MTU];
+    for (micros, first) in [(3_100, 3), (11_000, 1), (12_000, 2)] {
+        let due = Instant::from_nanos(micros * 1000);
+        assert_eq!(lane.poll_timeout(), Some(due));
+        assert_eq!(lane.receive(due, &mut buffer), Some(1000));
+        assert_eq!(buffer[0], first);
+    }
+    lane.set_impairment(impairment("loss=100%"));
+    lane.send(NOW, b"packet");
+    assert_eq!(lane.poll_timeout(), None);
+}
+
+#[test]
+fn a_packet_is_cut_at_the_receivers_end() {
+    let mut lane = Lane::new(Impairment::default());
+    lane.send(NOW, &[1; 1000]);
+    let mut buffer = [0; 100];
+    assert_eq!(lane.receive(NOW, &mut buffer), Some(100));
+    assert_eq!(lane.receive(NOW, &mut buffer), None);
 }
