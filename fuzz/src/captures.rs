@@ -10,13 +10,23 @@ use zerotcp::device::{Captured, Device};
 use zerotcp::time::Instant;
 use zerotcp::wire::{EtherType, Ipv4Packet, LinkType, RawIpv4};
 
-/// A capture file. Its last byte says in what pieces it comes.
+use crate::input::Input;
+
+/// What the rest is, in what pieces the file comes, then a capture file or what one is made of.
 pub fn run(data: &[u8]) {
-    let (whole, end) = read(data);
-    check_end(data, &whole, &end);
+    let mut input = Input::new(data);
+    let (kind, piece) = (input.u8(), input.u8());
+    let file = match kind {
+        1 => pcapng(&mut input, u32::to_le_bytes),
+        2 => pcapng(&mut input, u32::to_be_bytes),
+        3 => pcap(&mut input),
+        _ => input.rest().to_vec(),
+    };
+    let (whole, end) = read(file.as_slice());
+    check_end(&file, &whole, &end);
     let pieces = Pieces {
-        rest: data,
-        len: usize::from(data.last().copied().unwrap_or(0)) + 1,
+        rest: &file,
+        len: usize::from(piece) + 1,
     };
     let (in_pieces, other_end) = read(pieces);
     assert_eq!(in_pieces, whole);
@@ -25,6 +35,60 @@ pub fn run(data: &[u8]) {
         look_into(frame);
     }
     write_anew(&whole);
+}
+
+/// A pcapng file of blocks whose lengths are right: a byte for the type of each, one for its
+/// length in words, its body.
+fn pcapng(input: &mut Input<'_>, bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
+    const SECTION: u32 = 0x0a0d_0d0a;
+    // Interface, obsolete packet, simple packet, name resolution, statistics, enhanced packet.
+    const KINDS: [u32; 8] = [1, 2, 3, 4, 5, 6, 6, SECTION];
+    let mut file = Vec::new();
+    let mut block = |kind: u32, parts: [&[u8]; 2]| {
+        let body = parts.concat();
+        let len = bytes(12 + body.len() as u32);
+        file.extend([&bytes(kind), &len, &body[..], &len].concat());
+    };
+    let magic = bytes(0x1a2b_3c4d);
+    block(
+        SECTION,
+        [&magic, &[bytes(0x0001_0001), [0xff; 4], [0xff; 4]].concat()],
+    );
+    while !input.is_empty() {
+        let kind = KINDS[input.below(KINDS.len())];
+        let len = 4 * input.below(64);
+        let body = input.take(len);
+        let body = &body[..body.len() & !3];
+        match kind {
+            // Without its magic nothing could be read.
+            SECTION => block(kind, [&magic, body]),
+            _ => block(kind, [body, &[]]),
+        }
+    }
+    file
+}
+
+/// A pcap file of records whose lengths are right: a link type, then for each its times, its
+/// length on the wire, and how much of it there is.
+fn pcap(input: &mut Input<'_>) -> Vec<u8> {
+    let mut file = vec![0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4];
+    file.extend([[0; 4], [0; 4], [0, 4, 0, 0], [0, 0, 0, input.u8()]].concat());
+    while !input.is_empty() {
+        let (times, original_len, len) = (input.take(8), input.u32(), input.u16());
+        let data = input.take(usize::from(len));
+        let len = data.len() as u32;
+        let mut header = [0; 8];
+        header[..times.len()].copy_from_slice(times);
+        for part in [
+            &header[..],
+            &len.to_be_bytes(),
+            &original_len.to_be_bytes(),
+            data,
+        ] {
+            file.extend(part);
+        }
+    }
+    file
 }
 
 #[derive(Debug, PartialEq)]

@@ -52,7 +52,7 @@ pub fn all() -> io::Result<Vec<Seed>> {
     }
     for len in [0, 1, 2, 31, 64, 127, 200, 700, 1480, 4000] {
         let numbers = [1, 0, 7, 0, 90, 0, 3, 0xff, 0xff, 0x12, 0x34, 9, 0];
-        let bytes = (0..len).map(|n: usize| (n * 73 >> 3) as u8);
+        let bytes = (0..len).map(|n: usize| ((n * 73) >> 3) as u8);
         let data = numbers.into_iter().chain(bytes).collect();
         add("checksum", &format!("{len}-bytes"), data);
     }
@@ -69,7 +69,10 @@ pub fn all() -> io::Result<Vec<Seed>> {
         add("impairment", name, text.into());
     }
     for (name, capture) in captures()? {
-        add("captures", &name, capture);
+        add("captures", &name, [&[0, 63], &capture[..]].concat());
+    }
+    for (name, parts) in blocks() {
+        add("captures", name, parts);
     }
     Ok(seeds)
 }
@@ -236,7 +239,6 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let all = [5, 1, 5, 0xb4, 2, 7, 3, 0, 6, 0xfd, 4, 1, 2, 3, 4];
     let join =
         |options: &[u8], payload: &[u8]| [&addresses, &with_ack[..], options, payload].concat();
-    let long = [6u8, 0xfd, 41].repeat(1);
     vec![
         ("bare", join(&[0, 0], b"")),
         ("timestamps", join(&timestamps, b"text")),
@@ -247,7 +249,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "too-many",
-            join(&[&[0, 1][..], &long, &[1; 41]].concat(), b""),
+            join(&[&[0, 1, 6, 0xfd, 41][..], &[1; 41]].concat(), b""),
         ),
     ]
 }
@@ -445,4 +447,33 @@ fn captures() -> io::Result<Vec<(String, Vec<u8>)>> {
     }
     captures.sort();
     Ok(captures)
+}
+
+/// What a capture file is made of, as `captures` reads it.
+fn blocks() -> Vec<(&'static str, Vec<u8>)> {
+    // Link type RAW, no snap length, a clock of nanoseconds that is an hour ahead.
+    let big = [
+        0, 7, 0, 101, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 9, 0, 0, 0, 0, 14, 0, 8,
+    ];
+    let big = [&big[..], &[0, 0, 0, 0, 0, 0, 0x0e, 0x10]].concat();
+    // Link type Ethernet, 96 bytes are kept, a clock of the default.
+    let little = [0, 2, 1, 0, 0, 0, 96, 0, 0, 0];
+    let packet = |order: fn(u32) -> [u8; 4]| {
+        let words = [0, 1, 2, 6, 60].map(order).concat();
+        [&[5, 7], &words[..], b"packet.."].concat()
+    };
+    let simple = [2, 3, 0, 0, 0, 60, 1, 2, 3, 4, 5, 6, 7, 8];
+    let record = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 60, 0, 6];
+    let record = [&record[..], b"packet"].concat();
+    vec![
+        (
+            "big",
+            [&[2, 255][..], &big, &packet(u32::to_be_bytes), &simple].concat(),
+        ),
+        (
+            "little",
+            [&[1, 3][..], &little, &packet(u32::to_le_bytes)].concat(),
+        ),
+        ("records", [&[3, 0, 101][..], &record, &record].concat()),
+    ]
 }

@@ -80,7 +80,7 @@ fn agree(
             tcp.option_bytes(),
             tcp.payload(),
         ];
-        let place = |slice: &[u8]| (!slice.is_empty()).then(|| slice.as_ptr_range());
+        let place = |slice: &[u8]| (!slice.is_empty()).then_some(slice.as_ptr_range());
         (*ip, *tcp, slices.map(place))
     };
     assert_eq!(one.map(parts), other.map(parts), "{bytes:x?}");
