@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 
 mod demo;
+mod line;
 mod serve;
+mod simulate;
 mod validate;
 
 use std::fmt;
@@ -24,6 +26,7 @@ enum Command {
     Serve(serve::Args),
     /// Watch a connection from the first segment to the last, each explained
     Demo,
+    Simulate(simulate::Args),
     Validate(validate::Validate),
 }
 
@@ -40,6 +43,7 @@ fn run() -> Result<ExitCode, Failure> {
     match parse()?.command {
         Command::Serve(args) => serve::run(args),
         Command::Demo => demo::run(),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Validate(args) => validate::run(&args),
     }
 }

@@ -8,7 +8,13 @@
 mod broken;
 mod choices;
 mod observer;
+mod pair;
+mod run;
+mod siege;
+mod text;
 
 pub use self::broken::Broken;
 pub use self::choices::{Bytes, Choices, Dice};
 pub use self::observer::{Observer, Passage};
+pub use self::run::{Failure, Summary, run};
+pub use self::siege::{Depth, Siege};

@@ -165,6 +165,11 @@ impl EventQueue {
     pub(super) fn pop(&mut self) -> Option<Event> {
         self.queue.pop_front()
     }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
 }
 
 #[cfg(test)]

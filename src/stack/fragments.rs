@@ -124,6 +124,12 @@ impl Fragments {
         self.by_age.first().map(|(deadline, _)| *deadline)
     }
 
+    /// How many bytes all of them take, about.
+    #[cfg(feature = "simulation")]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Drops a datagram whose time is over by `now`.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Expired> {
         let (_, key) = *self.by_age.first().filter(|(due, _)| *due <= now)?;
@@ -352,5 +358,7 @@ impl<'a> Piece<'a> {
     }
 }
 
+#[cfg(feature = "simulation")]
+mod audit;
 #[cfg(test)]
 mod tests;

@@ -191,6 +191,19 @@ impl Listeners {
         self.find(id)?.established.pop_first()
     }
 
+    /// All connections that wait to be accepted, and by whom.
+    #[cfg(feature = "simulation")]
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (ListenerId, ConnectionId)> {
+        self.listeners.iter().flat_map(|(index, listener)| {
+            let id = ListenerId {
+                // No more than ports times addresses.
+                index: index as u32,
+                generation: listener.generation,
+            };
+            listener.established.iter().map(move |each| (id, *each))
+        })
+    }
+
     fn find(&mut self, id: ListenerId) -> Option<&mut Listener> {
         self.listeners
             .get_mut(id.index as usize)

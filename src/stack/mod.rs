@@ -60,7 +60,10 @@
 //! | `wheel` | when each connection next wants a look |
 //! | `event` | what the stack tells its user |
 //! | `counters` | what it counts, and why it drops |
+//! | `load` | how much it holds, for simulations |
 
+#[cfg(feature = "simulation")]
+mod audit;
 mod calls;
 mod config;
 mod connect;
@@ -75,6 +78,8 @@ mod identification;
 mod input;
 mod isn;
 mod listener;
+#[cfg(feature = "simulation")]
+mod load;
 mod network;
 mod output;
 mod path;
@@ -423,9 +428,7 @@ impl Stack {
 
     /// Queues a packet of no connection, if there is room: who asked will ask again.
     fn reply(&mut self, reply: Reply) {
-        /// Bounds what a flood of strays can make us hold.
-        const MAX_REPLIES: usize = 256;
-        if self.replies.len() < MAX_REPLIES {
+        if self.replies.len() < reply::MAX_WAITING {
             self.replies.push_back(reply);
         } else {
             self.counters.count_drop(DropReason::RepliesFull);

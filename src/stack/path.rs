@@ -21,6 +21,17 @@ impl Paths {
         estimate.filter(|estimate| now < estimate.until)
     }
 
+    /// No more destinations are remembered than `max`.
+    #[cfg(feature = "simulation")]
+    pub(super) fn audit(&self, max: usize) -> Result<(), String> {
+        let count = self.estimates.len();
+        crate::tcp::audit::hold!(
+            count <= max,
+            "{count} paths are remembered, at most {max} allowed"
+        );
+        Ok(())
+    }
+
     /// Remembers what a connection has found out. Of `max` destinations: beyond that, the one
     /// that would be forgotten first is.
     pub(super) fn learn(
@@ -43,6 +54,11 @@ impl Paths {
             }
         }
         self.estimates.insert(destination, estimate);
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn len(&self) -> usize {
+        self.estimates.len()
     }
 }
 

@@ -3,6 +3,10 @@
 use super::quad::Quad;
 use crate::tcp::{PeerSyn, ResetReply};
 use crate::wire::{BuildError, Icmpv4Type, Ipv4Builder, Ipv4Header};
+
+/// So many replies wait at most: a bound to what a flood of strays can make us hold.
+pub(super) const MAX_WAITING: usize = 256;
+
 /// A packet of no connection that waits to be sent.
 #[derive(Debug)]
 pub(super) enum Reply {

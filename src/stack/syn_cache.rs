@@ -132,6 +132,46 @@ impl SynCache {
     }
 }
 
+#[cfg(feature = "simulation")]
+mod audit {
+    use super::SynCache;
+    use crate::tcp::audit::hold;
+
+    impl SynCache {
+        /// What holds of it between any two calls.
+        pub(in crate::stack) fn audit(&self, limit: usize) -> Result<(), String> {
+            let count = self.entries.len();
+            hold!(
+                count <= limit && self.by_quad.len() == count && self.by_age.len() == count,
+                "{count} half-open connections of {limit}, {} by quad and {} by age",
+                self.by_quad.len(),
+                self.by_age.len()
+            );
+            for (index, entry) in &self.entries {
+                // Bounded where it was inserted.
+                let (index, quad) = (index as u32, entry.quad);
+                hold!(
+                    self.find(quad) == Some(index) && self.by_age.get(&entry.born) == Some(&index),
+                    "{quad}, half-open: found at {:?}, not at {index}",
+                    self.find(quad)
+                );
+                let due = entry.half_open.deadline();
+                hold!(
+                    self.wheel.covers(index, due),
+                    "{quad}, half-open: due at {due}, of which the wheel knows nothing"
+                );
+            }
+            let queued = self.queued.iter().filter(|queued| **queued).count();
+            hold!(
+                queued == self.ready.len(),
+                "{queued} half-open connections have something to send, {} are in the queue",
+                self.ready.len()
+            );
+            Ok(())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;

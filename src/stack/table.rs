@@ -113,6 +113,15 @@ impl Table {
         self.entries.get_mut(index as usize)
     }
 
+    /// All there are, by index.
+    #[cfg(feature = "simulation")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        // Bounded where they were inserted.
+        self.entries
+            .iter()
+            .map(|(index, entry)| (index as u32, entry))
+    }
+
     pub(super) fn entry(&self, id: ConnectionId) -> Option<&Entry> {
         let entry = self.entries.get(id.index as usize)?;
         (entry.generation == id.generation && entry.owner == Owner::User).then_some(entry)
@@ -140,11 +149,28 @@ impl Table {
         self.entries.iter().filter_map(owned).collect()
     }
 
+    /// Who owns a connection.
+    #[cfg(feature = "simulation")]
+    pub(super) fn owner(&self, id: ConnectionId) -> Option<Owner> {
+        let entry = self.entries.get(id.index as usize);
+        entry
+            .filter(|entry| entry.generation == id.generation)
+            .map(|entry| entry.owner)
+    }
+
     pub(super) fn is_in_time_wait(&self, id: ConnectionId) -> bool {
         let entry = self.entries.get(id.index as usize);
         entry.is_some_and(|entry| {
             entry.generation == id.generation && entry.tcb.state() == State::TimeWait
         })
+    }
+
+    /// All TCBs, each with the quad that it has or had.
+    #[cfg(feature = "simulation")]
+    pub(super) fn tcbs(&self) -> impl Iterator<Item = (Quad, &Tcb)> {
+        self.entries
+            .iter()
+            .map(|(_, entry)| (entry.quad, &entry.tcb))
     }
 
     /// The TCB of a connection, whoever owns it.

@@ -38,6 +38,13 @@ impl TimeWaits {
         self.count = self.count.saturating_sub(1);
     }
 
+    /// How many of those that entered it `is_waiting` says are in it, and how many it holds.
+    #[cfg(feature = "simulation")]
+    pub(super) fn recount(&self, is_waiting: impl Fn(ConnectionId) -> bool) -> (usize, usize) {
+        let waiting = self.queue.iter().filter(|id| is_waiting(**id));
+        (waiting.count(), self.queue.len())
+    }
+
     /// The one that entered first, if it has not left, which is for the caller to see.
     pub(super) fn pop(&mut self) -> Option<ConnectionId> {
         self.queue.pop_front()

@@ -113,6 +113,18 @@ impl TimerWheel {
         }
     }
 
+    /// Whether `index` comes up by `due`, in whole ticks, or need not.
+    #[cfg(feature = "simulation")]
+    pub(super) fn covers(&self, index: u32, due: Instant) -> bool {
+        let tick = due.as_nanos().div_ceil(1 << TICK_BITS);
+        due == Instant::FAR_FUTURE
+            || tick > LAST_TICK
+            || self
+                .entries
+                .get(index as usize)
+                .is_some_and(|entry| entry.list != NOWHERE && entry.due <= tick)
+    }
+
     /// When something may be due next: for what is far off, a time at which to look again.
     pub(super) fn next(&self) -> Option<Instant> {
         let tick = if self.heads[usize::from(DUE)] != NIL {

@@ -15,7 +15,7 @@ pub(super) struct RingBuffer {
 
 impl RingBuffer {
     /// The smallest storage: a segment or two.
-    const MIN_CAPACITY: usize = 4096;
+    pub(super) const MIN_CAPACITY: usize = 4096;
 
     /// How many octets after the front are in use.
     pub(super) fn len(&self) -> usize {
@@ -30,6 +30,10 @@ impl RingBuffer {
 
     /// Writes `data` from `offset` octets after the front on; what is in use stays so.
     pub(super) fn write_at(&mut self, offset: usize, data: &[u8]) {
+        if data.is_empty() {
+            // Takes no storage, which nothing might ever give back.
+            return;
+        }
         self.reserve(offset + data.len());
         let start = self.index(offset);
         let first = data.len().min(self.storage.len() - start);
@@ -85,7 +89,7 @@ impl RingBuffer {
     }
 
     /// How many octets of storage there are.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn capacity(&self) -> usize {
         self.storage.len()
     }
@@ -137,6 +141,13 @@ mod tests {
             (1..2000usize, 1..2000usize).prop_map(|(gap, len)| Step::Ahead { gap, len }),
         ];
         proptest::collection::vec(step, 1..60)
+    }
+
+    #[test]
+    fn nothing_takes_no_storage() {
+        let mut ring = RingBuffer::default();
+        ring.push(&[]);
+        assert_eq!((ring.len(), ring.capacity()), (0, 0));
     }
 
     proptest! {

@@ -189,6 +189,13 @@ impl Tcb {
         }
     }
 
+    /// Whether the timer has to run that watches over user timeout and keepalive.
+    #[cfg(feature = "simulation")]
+    pub(super) fn wants_watch(&self, config: &Config) -> bool {
+        self.keepalive(config).is_some()
+            || (self.user_timeout(config).is_some() && self.is_waiting())
+    }
+
     /// Probes since the peer was last heard.
     fn silent_probes(&self) -> u8 {
         match self.liveness.heard < self.liveness.probed {

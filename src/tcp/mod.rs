@@ -59,6 +59,8 @@
 //! How a connection is doing is told by [`Info`], in the manner of Linux's `TCP_INFO`.
 
 mod ack;
+#[cfg(feature = "simulation")]
+pub(crate) mod audit;
 mod buffer;
 mod calls;
 mod config;

@@ -128,7 +128,7 @@ impl Tcb {
             // Of what is in flight the larger segments are lost for sure, and go out again
             // at once in smaller ones; it was no congestion (RFC 1191 section 6.4).
             let text = u32::from(mss).saturating_sub(self.option_len());
-            self.flight.board.mark_larger_lost(text);
+            self.flight.mark_larger_lost(text);
             self.flight.at_once = self.flight.board.lost() > 0;
             self.timers.stop(Timer::TailProbe);
         }

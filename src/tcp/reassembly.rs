@@ -22,6 +22,12 @@ impl Reassembly {
         self.runs.is_empty()
     }
 
+    /// What is held, in order.
+    #[cfg(feature = "simulation")]
+    pub(super) fn runs(&self) -> &[(SeqNumber, SeqNumber)] {
+        &self.runs
+    }
+
     /// Notes that `left..right` has arrived; `false` where that would make more than
     /// `limit` runs. All numbers lie within one receive window.
     pub(super) fn insert(&mut self, left: SeqNumber, right: SeqNumber, limit: usize) -> bool {

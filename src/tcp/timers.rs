@@ -25,7 +25,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 9] = [
+    pub(super) const ALL: [Timer; 9] = [
         Timer::TailProbe,
         Timer::Reorder,
         Timer::Retransmit,

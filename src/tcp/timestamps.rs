@@ -98,6 +98,12 @@ impl Timestamps {
         is_before(value, self.recent) && !self.is_stale(now)
     }
 
+    /// TS.Recent, as long as it says something.
+    #[cfg(feature = "simulation")]
+    pub(super) fn fresh(&self, now: Instant) -> Option<u32> {
+        self.echo().filter(|_| !self.is_stale(now))
+    }
+
     /// An acceptable segment came (section 5.3, R3). What of text that is not yet
     /// acknowledged is echoed is thus the first, and of text behind a gap nothing (section 4.3).
     pub(super) fn note(&mut self, now: Instant, seq: SeqNumber, value: u32) {

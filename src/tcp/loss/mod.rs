@@ -19,6 +19,8 @@
 //! | `prr` | how much goes out in one: RFC 6937 |
 //! | `undo` | which of them were mistakes: RFC 3522 (Eifel), RFC 5682 (F-RTO), D-SACK |
 
+#[cfg(feature = "simulation")]
+mod audit;
 mod episode;
 mod prr;
 mod rack;
@@ -33,7 +35,8 @@ use self::episode::{Episode, TailProbe};
 use self::prr::Prr;
 use self::rack::Evidence;
 use self::rack::{Arrived, Rack};
-use self::scoreboard::{Fate, Scoreboard};
+pub(crate) use self::scoreboard::Fate;
+use self::scoreboard::Scoreboard;
 use self::undo::{Frto, Undo};
 use crate::wire::SeqNumber;
 
@@ -87,5 +90,12 @@ impl Flight {
     /// Octets in the network, as far as we know (RFC 6675's pipe).
     pub(super) fn pipe(&self) -> u32 {
         self.board.in_flight().saturating_sub(self.gone)
+    }
+
+    /// As [`Scoreboard::mark_larger_lost`]: what duplicate acknowledgments have told to be gone
+    /// may be among it.
+    pub(in crate::tcp) fn mark_larger_lost(&mut self, len: u32) {
+        self.board.mark_larger_lost(len);
+        self.gone = self.gone.min(self.board.in_flight());
     }
 }

@@ -409,7 +409,10 @@ impl Tcb {
         }
         if self.flight() == 0 {
             self.flight.tail.forget_due();
-            self.timers.stop(Timer::Retransmit);
+            // What waits for it to expire would wait for ever (RFC 3168 section 6.1.2).
+            if !self.ecn.holds() {
+                self.timers.stop(Timer::Retransmit);
+            }
             self.timers.stop(Timer::TailProbe);
             self.timers.stop(Timer::Reorder);
             return;

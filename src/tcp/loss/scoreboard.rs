@@ -7,7 +7,7 @@ use crate::wire::SeqNumber;
 
 /// How sent octets fare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::tcp) enum Fate {
+pub(crate) enum Fate {
     /// In the network, as far as we know.
     InFlight,
     /// Reported received. They stay in the send buffer until they are acknowledged: the
@@ -449,5 +449,7 @@ impl Scoreboard {
     }
 }
 
+#[cfg(feature = "simulation")]
+mod audit;
 #[cfg(test)]
 mod tests;

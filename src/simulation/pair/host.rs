@@ -1,0 +1,136 @@
+//! One of the two hosts, with a clock of its own.
+
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use super::scenario::Start;
+use super::talk::{PORT, Talk};
+use super::way::LINK_MTU;
+use crate::simulation::broken::ensure;
+use crate::simulation::{Broken, Choices};
+use crate::stack::{Config, Connect, ConnectionId, Listen, ListenerId, Meta, Stack};
+use crate::time::Instant;
+use crate::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpPacket};
+
+/// What a host's clock shows when the world begins, at least: it may be set back.
+const BEGINNING: Instant = Instant::from_millis(1_000_000);
+
+/// A stack, and a clock that goes as the world's does but shows another time.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) stack: Stack,
+    /// Who listens to [`PORT`], unless both ends open.
+    pub(super) listener: Option<ListenerId>,
+    /// What the clock showed when the world began, leaps since then included.
+    epoch: Duration,
+    /// When the next timer falls due by the host's clock, and when it gets round to that.
+    due: Option<(Instant, Instant)>,
+}
+
+impl Host {
+    /// Host number `host`; its end of `talk` begins with the number that `start` says, if it
+    /// opens at the beginning.
+    pub(super) fn new(
+        config: &Config,
+        host: usize,
+        start: Start,
+        talk: &Talk,
+        listens: bool,
+    ) -> Host {
+        let mut epoch = BEGINNING.as_nanos();
+        if let Start::Before(number, by) = start {
+            // Initial numbers advance by one in 4 us (RFC 9293 section 3.4.1).
+            let scout = scout(config, host, talk, listens);
+            epoch += u64::from(SeqNumber(number) - by - scout) * 4000;
+        }
+        let mut stack = Stack::new(config.clone());
+        Host {
+            listener: listens.then(|| listen(&mut stack)).flatten(),
+            stack,
+            epoch: Duration::from_nanos(epoch),
+            due: None,
+        }
+    }
+
+    /// What its clock shows.
+    pub(super) fn time(&self, now: Instant) -> Instant {
+        now + self.epoch
+    }
+
+    /// Its clock leaps ahead.
+    pub(super) fn leap(&mut self, by: Duration) {
+        self.epoch += by;
+    }
+
+    /// Its clock is set back.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.epoch = self.epoch.saturating_sub(by).max(BEGINNING - Instant::ZERO);
+    }
+
+    /// When it next handles a timer, in the world's time: when that falls due, or somewhat
+    /// later.
+    pub(super) fn poll_timeout(
+        &mut self,
+        lateness: Duration,
+        dice: &mut impl Choices,
+    ) -> Option<Instant> {
+        let due = self.stack.poll_timeout()?;
+        let late = match self.due {
+            Some((known, late)) if known == due => late,
+            _ => due + Duration::from_nanos(dice.below(lateness.as_nanos() as u64)),
+        };
+        self.due = Some((due, late));
+        Some(Instant::ZERO + late.saturating_duration_since(Instant::ZERO + self.epoch))
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Broken> {
+        let time = self.time(now);
+        self.stack.handle_timeout(time);
+        let next = self.stack.poll_timeout();
+        ensure!(
+            next.is_none_or(|next| time < next),
+            "a timer is set to {next:?}, which is past at {time}"
+        );
+        Ok(())
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, packet: &[u8]) {
+        let time = self.time(now);
+        self.stack.receive(time, packet, Meta::default());
+    }
+}
+
+/// There is nobody else who listens, so it cannot fail.
+fn listen(stack: &mut Stack) -> Option<ListenerId> {
+    stack.listen(Listen::port(PORT)).ok()
+}
+
+/// The initial number that the talk's end at this host would have at the beginning.
+fn scout(config: &Config, host: usize, talk: &Talk, listens: bool) -> SeqNumber {
+    let mut stack = Stack::new(config.clone());
+    let (local, remote) = (talk.end(host), talk.end(1 - host));
+    let mut buffer = [0; LINK_MTU];
+    if listens {
+        listen(&mut stack);
+        let syn = TcpBuilder::new(remote, local).flags(TcpFlags::SYN);
+        if let Ok(len) = syn.write(&mut buffer, &[]) {
+            stack.receive(BEGINNING, &buffer[..len], Meta::default());
+        }
+    } else if connect(&mut stack, BEGINNING, local, remote).is_err() {
+        return SeqNumber(0);
+    }
+    let sent = stack.poll_transmit(BEGINNING, &mut buffer);
+    let packet = sent.and_then(|sent| TcpPacket::parse(&buffer[..sent.len]).ok());
+    packet.map_or(SeqNumber(0), |packet| packet.tcp.seq())
+}
+
+pub(super) fn connect(
+    stack: &mut Stack,
+    now: Instant,
+    local: SocketAddrV4,
+    remote: SocketAddrV4,
+) -> Result<ConnectionId, Broken> {
+    let connect = Connect::to(remote).local_port(local.port());
+    let id = stack.connect(now, connect);
+    id.map_err(|error| Broken(format!("connect: {error}")))
+}

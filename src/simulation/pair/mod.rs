@@ -1,0 +1,448 @@
+//! Two stacks that talk, with users of all kinds, over a way that does to packets whatever
+//! ways do.
+
+mod host;
+mod scenario;
+mod talk;
+mod user;
+mod way;
+mod wire;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use self::host::Host;
+use self::scenario::{Calamity, Scenario};
+use self::talk::Talk;
+use self::way::{LINK_MTU, Way};
+use super::broken::ensure;
+use super::{Broken, Choices, Dice, Observer, Passage};
+use crate::stack::Event;
+use crate::tcp::{CloseReason, State};
+use crate::time::Instant;
+use crate::wire::{IpProtocol, Ipv4Packet, TcpPacket};
+
+/// Packets sent in a world at most: none needs nearly as many.
+const MAX_PACKETS: u64 = 2_000_000;
+
+/// Packets that a host sends in a row at most.
+const MAX_BURST: usize = 20_000;
+
+/// How long a world goes on at most. Each segment may take hours where most are lost.
+const MAX_TIME: Duration = Duration::from_secs(20_000_000);
+
+/// Two hosts, the way between them, and their users.
+#[derive(Debug)]
+pub(super) struct Pair {
+    dice: Dice,
+    /// Since the world began.
+    now: Instant,
+    hosts: [Host; 2],
+    way: Way,
+    talks: Vec<Talk>,
+    calamities: VecDeque<(Duration, Calamity)>,
+    scenario: Scenario,
+    /// How many packets were sent, and how many octets read.
+    packets: u64,
+    octets: u64,
+}
+
+impl Pair {
+    /// The world that these dice make; `seed` is the hosts' secret.
+    pub(super) fn new(seed: u64, mut dice: Dice) -> Pair {
+        let mut scenario = Scenario::draw(seed, &mut dice);
+        let talks: Vec<Talk> = (0..scenario.talks)
+            .map(|number| Talk::new(number, scenario.rounds, scenario.draw_plans(&mut dice)))
+            .collect();
+        let host = |host: usize| {
+            let listens = host == 1 && !scenario.simultaneous;
+            let (config, start) = (&scenario.configs[host], scenario.starts[host]);
+            Host::new(config, host, start, &talks[0], listens)
+        };
+        let hosts = [host(0), host(1)];
+        Pair {
+            dice,
+            now: Instant::ZERO,
+            hosts,
+            way: Way::new(scenario.directions, scenario.tells),
+            talks,
+            calamities: core::mem::take(&mut scenario.calamities).into(),
+            scenario,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// How long it has lasted.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    pub(super) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Runs until nothing happens any more.
+    pub(super) fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Broken> {
+        loop {
+            self.begin_rounds(observer)?;
+            self.use_connections(observer)?;
+            let Some(next) = self.next() else {
+                if self.settle(observer)? {
+                    break;
+                }
+                continue;
+            };
+            self.now = self.now.max(next);
+            let limit = Instant::ZERO + MAX_TIME;
+            ensure!(self.now < limit, "it goes on for ever");
+            self.befall(observer);
+            self.deliver(observer)?;
+            for host in 0..2 {
+                let due = self.hosts[host].poll_timeout(self.scenario.lateness, &mut self.dice);
+                if due.is_some_and(|due| due <= self.now) {
+                    self.hosts[host].handle_timeout(self.now)?;
+                    self.follow_up(host, observer)?;
+                }
+            }
+        }
+        self.check_end()
+    }
+
+    /// When something happens next, on its own.
+    fn next(&mut self) -> Option<Instant> {
+        let users = self.talks.iter().flat_map(|talk| &talk.users);
+        let calamity = self.calamities.front();
+        let mut next = users.filter_map(|user| user.poll_timeout()).min();
+        let mut consider = |other: Option<Instant>| {
+            next = next.into_iter().chain(other).min();
+        };
+        consider(self.way.poll_timeout());
+        consider(calamity.map(|(at, _)| Instant::ZERO + *at));
+        for host in &mut self.hosts {
+            consider(host.poll_timeout(self.scenario.lateness, &mut self.dice));
+        }
+        next
+    }
+
+    fn befall(&mut self, observer: &mut dyn Observer) {
+        while let Some((at, calamity)) = self.calamities.front().copied()
+            && Instant::ZERO + at <= self.now
+        {
+            self.calamities.pop_front();
+            let host = match calamity {
+                Calamity::Reroute(host, direction) => {
+                    self.way.set_direction(host, direction);
+                    host
+                }
+                Calamity::Mtu(host, mtu) => {
+                    self.way.set_mtu(host, mtu);
+                    host
+                }
+                Calamity::Router(tells) => {
+                    self.way.tells = tells;
+                    0
+                }
+                Calamity::Dark(dark) => {
+                    self.way.dark = dark;
+                    0
+                }
+                Calamity::Ahead(host, by) => {
+                    self.hosts[host].leap(by);
+                    host
+                }
+                Calamity::Back(host, by) => {
+                    self.hosts[host].set_back(by);
+                    host
+                }
+            };
+            observer.note(self.now, host, format_args!("{calamity:?}"));
+        }
+    }
+
+    /// What has come reaches the hosts.
+    fn deliver(&mut self, observer: &mut dyn Observer) -> Result<(), Broken> {
+        let mut buffer = [0; LINK_MTU];
+        for host in 0..2 {
+            while let Some(len) = self.way.receive(self.now, host, &mut buffer) {
+                let packet = &buffer[..len];
+                observer.packet(self.now, host, Passage::Received, packet);
+                self.hosts[host].receive(self.now, packet);
+                // A busy host takes in several packets before it sends any.
+                if self.dice.percent(80) {
+                    self.follow_up(host, observer)?;
+                }
+            }
+            self.follow_up(host, observer)?;
+        }
+        Ok(())
+    }
+
+    /// What a host has to say and to send.
+    fn follow_up(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
+        self.audit(host)?;
+        self.hear(host, observer)?;
+        let mut buffer = [0; LINK_MTU];
+        for count in 0.. {
+            ensure!(count < MAX_BURST, "host {host} sends for ever");
+            self.audit(host)?;
+            let time = self.hosts[host].time(self.now);
+            let Some(sent) = self.hosts[host].stack.poll_transmit(time, &mut buffer) else {
+                break;
+            };
+            let packet = &buffer[..sent.len];
+            observer.packet(self.now, host, Passage::Sent, packet);
+            self.packets += 1;
+            ensure!(self.packets < MAX_PACKETS, "more packets than anyone needs");
+            self.check_sent(host, packet)?;
+            self.way.send(self.now, host, packet, &mut self.dice);
+        }
+        Ok(())
+    }
+
+    /// Whether all holds that the host knows of itself.
+    fn audit(&self, host: usize) -> Result<(), Broken> {
+        let Host { stack, .. } = &self.hosts[host];
+        let told = stack.audit(self.hosts[host].time(self.now));
+        told.map_err(|what| Broken(format!("host {host}: {what}")))
+    }
+
+    /// The events of a host reach its users.
+    fn hear(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
+        while let Some(event) = self.hosts[host].stack.poll_event() {
+            observer.note(self.now, host, format_args!("{event:?}"));
+            match event {
+                Event::Incoming(_) => self.accept(host)?,
+                Event::Connected(id) => self.with_user(host, id, |user| user.note_connected()),
+                Event::Readable(id) => self.with_user(host, id, |user| user.note_readable()),
+                Event::Writable(id) => self.with_user(host, id, |user| user.note_writable()),
+                Event::Closed(id, reason) => {
+                    let of = |talk: &&mut Talk| talk.users[host].id == Some(id);
+                    if let Some(talk) = self.talks.iter_mut().find(of) {
+                        talk.users[host].note_closed(reason);
+                        // Where the segment is lost that would bring a cookie back, the one
+                        // after it is a stranger's.
+                        talk.spoilt |= self.scenario.has_cookies() && reason == CloseReason::Reset;
+                        if self.scenario.patient && !talk.spoilt {
+                            talk.check_closed(host, reason, self.scenario.rounds > 1)?;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn with_user(
+        &mut self,
+        host: usize,
+        id: crate::stack::ConnectionId,
+        tell: impl FnOnce(&mut user::User),
+    ) {
+        let mut users = self.talks.iter_mut().map(|talk| &mut talk.users[host]);
+        if let Some(user) = users.find(|user| user.id == Some(id)) {
+            tell(user);
+        }
+    }
+
+    fn accept(&mut self, host: usize) -> Result<(), Broken> {
+        let Host {
+            stack, listener, ..
+        } = &mut self.hosts[host];
+        let Some(listener) = *listener else {
+            return Ok(());
+        };
+        while let Some(id) = stack.accept(listener) {
+            let port = stack.quad(id).map_or(0, |quad| quad.src.1);
+            let talk = Talk::number([port, talk::PORT]).and_then(|n| self.talks.get_mut(n));
+            let Some(talk) = talk else {
+                return Err(Broken(format!("port {port} connects, which nobody uses")));
+            };
+            let user = &mut talk.users[host];
+            if user.id.is_some() && self.scenario.has_cookies() {
+                // A copy of what brought a cookie back does so once more.
+                stack.abort(id);
+                continue;
+            }
+            ensure!(user.id.is_none(), "port {port} connects twice");
+            user.begin(stack, id, true);
+        }
+        Ok(())
+    }
+
+    /// A packet leaves a host: it must be sound, and its segment right.
+    fn check_sent(&mut self, host: usize, packet: &[u8]) -> Result<(), Broken> {
+        let mtu = usize::from(self.scenario.configs[host].mtu);
+        ensure!(
+            packet.len() <= mtu,
+            "{} bytes leave, the MTU is {mtu}",
+            packet.len()
+        );
+        let ip = Ipv4Packet::parse(packet);
+        let ip = ip.map_err(|error| Broken(format!("what is sent is unsound: {error}")))?;
+        let way = (ip.src(), ip.dst());
+        let right = (scenario::ADDRESSES[host], scenario::ADDRESSES[1 - host]);
+        ensure!(way == right, "a packet goes from {} to {}", way.0, way.1);
+        if ip.protocol() == IpProtocol::ICMP {
+            // A datagram of which a fragment was lost is reported (RFC 792).
+            let unsound = if ip.is_fragment() {
+                None
+            } else {
+                ip.icmpv4().err()
+            };
+            return match unsound {
+                None => Ok(()),
+                Some(error) => Err(Broken(format!("what is sent is unsound: {error}"))),
+            };
+        }
+        let packet = TcpPacket::parse(packet);
+        let tcp = packet
+            .map_err(|error| Broken(format!("what is sent is unsound: {error}")))?
+            .tcp;
+        let options = tcp.option_summary();
+        let options =
+            options.map_err(|error| Broken(format!("its options are unsound: {error}")))?;
+        let ports = [tcp.src_port(), tcp.dst_port()];
+        let talk = Talk::number(ports).and_then(|number| self.talks.get_mut(number));
+        let Some(talk) = talk else {
+            return Err(Broken(format!(
+                "a segment goes from port {} to {}",
+                ports[0], ports[1]
+            )));
+        };
+        let [a, b] = &mut talk.wires;
+        let (own, peer) = if host == 0 { (a, b) } else { (b, a) };
+        own.check(&tcp, &options, peer, &talk.users[host])
+    }
+
+    /// Connections that can be opened are, mostly at once.
+    fn begin_rounds(&mut self, observer: &mut dyn Observer) -> Result<(), Broken> {
+        for number in 0..self.talks.len() {
+            let talk = &mut self.talks[number];
+            let fresh = talk.rounds == self.scenario.rounds && talk.users[0].id.is_none();
+            let states = [0, 1].map(|host| self.hosts[host].stack.state_of(talk.quad(host)));
+            let free = states[0].is_none()
+                && matches!(states[1], None | Some(State::TimeWait))
+                && (states[1].is_none() || !self.scenario.simultaneous);
+            let over = talk.users.iter().all(|user| user.left);
+            if talk.rounds == 0 || !free || !(fresh || over) {
+                continue;
+            }
+            if !fresh {
+                let plans = self.scenario.draw_plans(&mut self.dice);
+                talk.begin_round(number, plans);
+            }
+            talk.rounds -= 1;
+            talk.wires[0] = Default::default();
+            if states[1].is_none() {
+                talk.wires[1] = Default::default();
+            }
+            observer.note(self.now, 0, format_args!("{} opens", talk.end(0)));
+            let opening = if self.scenario.simultaneous { 2 } else { 1 };
+            for (host, at) in self.hosts.iter_mut().enumerate().take(opening) {
+                let (local, remote) = (talk.end(host), talk.end(1 - host));
+                let time = at.time(self.now);
+                let id = host::connect(&mut at.stack, time, local, remote)?;
+                talk.users[host].begin(&mut at.stack, id, false);
+            }
+            for host in 0..opening {
+                self.follow_up(host, observer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All users do what they want to do by now.
+    fn use_connections(&mut self, observer: &mut dyn Observer) -> Result<(), Broken> {
+        for number in 0..self.talks.len() {
+            for host in 0..2 {
+                let mut acted = false;
+                loop {
+                    let [a, b] = &mut self.talks[number].users;
+                    let (user, peer) = if host == 0 { (a, &*b) } else { (b, &*a) };
+                    let before = user.read;
+                    let stack = &mut self.hosts[host].stack;
+                    let Some(call) = user.act(self.now, stack, peer, &mut self.dice)? else {
+                        break;
+                    };
+                    self.octets += (user.read - before) as u64;
+                    observer.note(self.now, host, format_args!("{call}"));
+                    acted = true;
+                }
+                if acted {
+                    self.follow_up(host, observer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing happens any more. That is right if all have parted; `true` if there is no
+    /// further round to come either.
+    fn settle(&mut self, observer: &mut dyn Observer) -> Result<bool, Broken> {
+        let mut done = true;
+        for talk in &mut self.talks {
+            for host in 0..2 {
+                let (here, there) = (&talk.users[host], &talk.users[1 - host]);
+                if here.left {
+                    continue;
+                }
+                done = false;
+                let Some(id) = here.id else {
+                    ensure!(
+                        there.left || there.id.is_none(),
+                        "host {host} never hears of a connection that is open"
+                    );
+                    // Its peer has parted before it knew of it.
+                    talk.users[host].left = true;
+                    continue;
+                };
+                let hangs = talk.may_hang(host, self.scenario.patient);
+                let stack = &mut self.hosts[host].stack;
+                ensure!(
+                    hangs,
+                    "nothing happens any more, but host {host} has read {} of {} octets and sent {} of {}: {}",
+                    here.read,
+                    there.plan.to_send,
+                    here.sent,
+                    here.plan.to_send,
+                    stack
+                        .info(id)
+                        .map(|info| info.to_string())
+                        .unwrap_or_default()
+                );
+                observer.note(self.now, host, format_args!("abort, for lack of an answer"));
+                stack.abort(id);
+                talk.users[host].left = true;
+            }
+            if done && self.scenario.patient && !talk.spoilt {
+                talk.check_outcome()?;
+            }
+            done &= talk.rounds == 0;
+        }
+        for host in 0..2 {
+            self.follow_up(host, observer)?;
+        }
+        Ok(done)
+    }
+
+    /// Nothing is left of what was.
+    fn check_end(&self) -> Result<(), Broken> {
+        for (host, Host { stack, .. }) in self.hosts.iter().enumerate() {
+            let counts = [
+                ("connections", stack.connection_count()),
+                ("half-open connections", stack.half_open_count()),
+                ("connections in TIME-WAIT", stack.time_wait_count()),
+            ];
+            for (what, count) in counts {
+                ensure!(count == 0, "host {host} is left with {count} {what}");
+            }
+        }
+        Ok(())
+    }
+}

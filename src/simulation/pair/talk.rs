@@ -1,0 +1,130 @@
+//! One connection between the two hosts, over all its rounds.
+
+use std::net::SocketAddrV4;
+
+use super::scenario::ADDRESSES;
+use super::user::{Parting, Plan, User};
+use super::wire::Wire;
+use crate::simulation::Broken;
+use crate::simulation::broken::ensure;
+use crate::stack::Quad;
+use crate::tcp::CloseReason;
+
+/// The port that host 1 listens to.
+pub(super) const PORT: u16 = 7;
+
+/// The port of the first talk's client.
+const FIRST_PORT: u16 = 1024;
+
+/// One connection at a time between two ports, one of each host: host 0 opens it, or both do.
+#[derive(Debug)]
+pub(super) struct Talk {
+    port: u16,
+    pub(super) users: [User; 2],
+    /// What each host has sent of the connection that there is.
+    pub(super) wires: [Wire; 2],
+    /// How the round ends proves nothing any more.
+    pub(super) spoilt: bool,
+    /// How many rounds are still to come.
+    pub(super) rounds: usize,
+}
+
+impl Talk {
+    pub(super) fn new(number: usize, rounds: usize, plans: [Plan; 2]) -> Talk {
+        Talk {
+            port: FIRST_PORT + number as u16,
+            users: users(number, rounds, plans),
+            wires: Default::default(),
+            spoilt: false,
+            rounds,
+        }
+    }
+
+    /// Its number, by a port that occurs in its packets.
+    pub(super) fn number(ports: [u16; 2]) -> Option<usize> {
+        let port = ports.into_iter().find(|port| *port != PORT)?;
+        port.checked_sub(FIRST_PORT).map(usize::from)
+    }
+
+    /// The address and port of this host's end.
+    pub(super) fn end(&self, host: usize) -> SocketAddrV4 {
+        SocketAddrV4::new(ADDRESSES[host], [self.port, PORT][host])
+    }
+
+    /// How this host knows the connection.
+    pub(super) fn quad(&self, host: usize) -> Quad {
+        let (local, peer) = (self.end(host), self.end(1 - host));
+        Quad {
+            src: (*peer.ip(), peer.port()),
+            dst: (*local.ip(), local.port()),
+        }
+    }
+
+    /// Another round with other users.
+    pub(super) fn begin_round(&mut self, number: usize, plans: [Plan; 2]) {
+        self.users = users(number, self.rounds, plans);
+        self.spoilt = false;
+    }
+
+    /// Whether both users stay until all is said and read.
+    fn is_gentle(&self) -> bool {
+        let stays = |user: &User| matches!(user.plan.parting, Parting::Gentle | Parting::Patient);
+        self.users.iter().all(stays)
+    }
+
+    /// The connection of this host's user is over, in a world where nobody gives up.
+    pub(super) fn check_closed(
+        &self,
+        host: usize,
+        reason: CloseReason,
+        short_time_wait: bool,
+    ) -> Result<(), Broken> {
+        let user = &self.users[host];
+        if short_time_wait && user.sent == user.plan.to_send {
+            // Its FIN has arrived, but what says so was lost until its peer had forgotten it.
+            return Ok(());
+        }
+        let meant = reason == CloseReason::Finished || !self.is_gentle();
+        ensure!(meant, "host {host}'s connection ends: {reason}");
+        let patient = !matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
+        ensure!(patient, "host {host} gives up: {reason}");
+        Ok(())
+    }
+
+    /// Whether a user who is still there, and is never told anything more, may be so for good
+    /// reason: the other has parted without a word that arrived.
+    pub(super) fn may_hang(&self, host: usize, patient: bool) -> bool {
+        let other = &self.users[1 - host];
+        let broke_off = !matches!(other.plan.parting, Parting::Gentle | Parting::Patient);
+        (other.left || other.id.is_none()) && (broke_off || !patient)
+    }
+
+    /// Both have parted, in a world where nobody gives up.
+    pub(super) fn check_outcome(&self) -> Result<(), Broken> {
+        for (host, user) in self.users.iter().enumerate() {
+            let peer = &self.users[1 - host];
+            // Who closes without a look misses what comes, but is heard by who only listens.
+            let heard = peer.plan.parting == Parting::Hasty
+                && user.id.is_some()
+                && user.plan.to_send == 0
+                && matches!(user.plan.parting, Parting::Gentle | Parting::Patient);
+            if !self.is_gentle() && !heard {
+                continue;
+            }
+            let (read, sent) = (user.read, peer.plan.to_send);
+            ensure!(
+                read == sent && user.at_end,
+                "host {host} has read {read} octets of {sent}, at the end: {}",
+                user.at_end
+            );
+        }
+        Ok(())
+    }
+}
+
+fn users(number: usize, round: usize, [a, b]: [Plan; 2]) -> [User; 2] {
+    let salt = ((number * 4 + round) * 2) as u32;
+    // Far apart, and no multiple of anything that sizes are.
+    let salt = |host: u32| (salt + host).wrapping_mul(0x0100_4325);
+    [User::new(a, salt(0)), User::new(b, salt(1))]
+}

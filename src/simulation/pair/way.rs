@@ -1,0 +1,187 @@
+//! The way between two hosts.
+
+use std::net::Ipv4Addr;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use crate::device::{Impairment, Lane};
+use crate::simulation::Choices;
+use crate::time::Instant;
+use crate::wire::{Icmpv4Builder, Icmpv4Type, Ipv4Builder, Ipv4Packet, Ipv4PacketMut};
+
+/// Who answers what is too large.
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
+
+/// The largest packet there is: all hosts have links of this size or less.
+pub(super) const LINK_MTU: usize = 1500;
+
+/// How a way treats what goes in one direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Direction {
+    pub(super) impairment: Impairment,
+    /// The largest packet that gets through, in bytes.
+    pub(super) mtu: usize,
+    /// How many packets of those that may be are marked instead of dropped, in percent (RFC
+    /// 3168).
+    pub(super) marks: u64,
+}
+
+impl Direction {
+    /// A direction by chance. All of them let a patient host through.
+    pub(super) fn draw(dice: &mut impl Choices) -> Direction {
+        let millis = |n| Duration::from_millis(n);
+        let percent = |n| n as f64 / 1000.0;
+        Direction {
+            impairment: Impairment {
+                loss: percent(dice.pick(&[0, 0, 0, 5, 20, 100, 300])),
+                burst: dice.pick(&[0.0, 0.0, 0.0, 2.0, 6.0]),
+                reorder: percent(dice.pick(&[0, 0, 0, 10, 100, 500])),
+                reorder_delay: millis(dice.pick(&[0, 0, 1, 30, 400])),
+                duplicate: percent(dice.pick(&[0, 0, 10, 200])),
+                corrupt: percent(dice.pick(&[0, 0, 10, 50])),
+                delay: millis(dice.pick(&[0, 0, 1, 10, 50, 300])),
+                jitter: millis(dice.pick(&[0, 0, 0, 1, 20, 200])),
+                rate: NonZeroU64::new(dice.pick(&[0, 0, 0, 1, 10, 100, 1000]) * 1_000_000),
+                queue: dice.pick(&[1, 5, 20, 100, 1000]),
+                seed: dice.below(u64::MAX),
+            },
+            mtu: dice.pick(&[LINK_MTU, LINK_MTU, LINK_MTU, 1499, 1280, 576, 296, 68]),
+            marks: dice.pick(&[0, 0, 1, 10]),
+        }
+    }
+}
+
+/// Two directions, and a router in the middle that knows how much fits.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// `lanes[n]` leads away from host `n`.
+    lanes: [Lane; 2],
+    directions: [Direction; 2],
+    /// Whether the router answers what is too large (RFC 1191), or swallows it.
+    pub(super) tells: bool,
+    /// Whether nothing gets through at all.
+    pub(super) dark: bool,
+}
+
+impl Way {
+    pub(super) fn new(directions: [Direction; 2], tells: bool) -> Way {
+        Way {
+            lanes: directions.map(|direction| Lane::new(direction.impairment)),
+            directions,
+            tells,
+            dark: false,
+        }
+    }
+
+    /// From now on, what host `from` sends fares so.
+    pub(super) fn set_direction(&mut self, from: usize, direction: Direction) {
+        self.lanes[from].set_impairment(direction.impairment);
+        self.directions[from] = direction;
+    }
+
+    /// From now on, packets of up to `mtu` bytes get through that host `from` sends.
+    pub(super) fn set_mtu(&mut self, from: usize, mtu: usize) {
+        self.directions[from].mtu = mtu;
+    }
+
+    /// How large a packet of host `from` may be.
+    fn mtu(&self, from: usize) -> usize {
+        let Direction {
+            mtu, impairment, ..
+        } = self.directions[from];
+        let Impairment {
+            loss,
+            corrupt,
+            queue,
+            ..
+        } = impairment;
+        // A dozen fragments of one datagram must have a chance to arrive together. And who is
+        // not told that packets are too large tries smaller ones, but not below what everyone
+        // may send (RFC 1122 section 3.3.3).
+        let takes_fragments = self.tells && loss + corrupt < 0.03 && queue >= 20;
+        if takes_fragments { mtu } else { mtu.max(576) }
+    }
+
+    /// Takes a packet of host `from`.
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        from: usize,
+        packet: &[u8],
+        dice: &mut impl Choices,
+    ) {
+        let (mtu, marks) = (self.mtu(from), self.directions[from].marks);
+        if self.dark {
+            return;
+        }
+        // What comes here is a sound packet of a host.
+        let Ok(ip) = Ipv4Packet::parse(packet) else {
+            return;
+        };
+        if packet.len() > mtu {
+            if !ip.dont_fragment() {
+                self.send_in_pieces(now, from, &ip);
+            } else if self.tells {
+                self.answer(now, from, packet);
+            }
+            return;
+        }
+        if ip.ecn() == 0 || !dice.percent(marks) {
+            self.lanes[from].send(now, packet);
+            return;
+        }
+        let mut marked = [0; LINK_MTU];
+        let marked = &mut marked[..packet.len()];
+        marked.copy_from_slice(packet);
+        if let Ok(mut ip) = Ipv4PacketMut::parse(marked) {
+            ip.set_ecn(3);
+        }
+        self.lanes[from].send(now, marked);
+    }
+
+    /// RFC 791 section 3.2, the fragmentation procedure, for headers without options.
+    fn send_in_pieces(&mut self, now: Instant, from: usize, ip: &Ipv4Packet<'_>) {
+        let size = (self.directions[from].mtu - 20) / 8 * 8;
+        let payload = ip.payload();
+        for (n, data) in payload.chunks(size).enumerate() {
+            let (offset, last) = (n * size, n * size + data.len() == payload.len());
+            let first = usize::from(ip.fragment_offset());
+            let mut piece = [0; LINK_MTU];
+            let builder = Ipv4Builder::new(ip.src(), ip.dst(), ip.protocol())
+                .ecn(ip.ecn())
+                .ttl(ip.ttl())
+                .identification(ip.identification())
+                .dont_fragment(false)
+                .fragment((first + offset) as u16, ip.more_fragments() || !last);
+            if let Ok(len) = builder.write(&mut piece, data) {
+                self.lanes[from].send(now, &piece[..len]);
+            }
+        }
+    }
+
+    /// "Fragmentation needed and DF set", with the MTU (RFC 1191 section 4).
+    fn answer(&mut self, now: Instant, from: usize, packet: &[u8]) {
+        let Ok(ip) = Ipv4Packet::parse(packet) else {
+            return;
+        };
+        let [high, low] = (self.directions[from].mtu as u16).to_be_bytes();
+        let quote = &packet[..packet.len().min(28)];
+        let mut buffer = [0; 100];
+        let error = Icmpv4Builder::new(ROUTER, ip.src(), Icmpv4Type::DESTINATION_UNREACHABLE, 4)
+            .rest([0, 0, high, low]);
+        if let Ok(len) = error.write(&mut buffer, quote) {
+            self.lanes[1 - from].send(now, &buffer[..len]);
+        }
+    }
+
+    /// The next packet that has reached host `to`.
+    pub(super) fn receive(&mut self, now: Instant, to: usize, buffer: &mut [u8]) -> Option<usize> {
+        self.lanes[1 - to].receive(now, buffer)
+    }
+
+    /// When the next packet reaches a host.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let [a, b] = &self.lanes;
+        a.poll_timeout().into_iter().chain(b.poll_timeout()).min()
+    }
+}

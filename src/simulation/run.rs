@@ -1,0 +1,112 @@
+//! From a seed to a verdict.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use super::pair::Pair;
+use super::{Broken, Choices, Dice, Observer, Siege};
+use crate::time::Instant;
+
+/// What a world saw that came to its end without a fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// How long it lasted, in its own time.
+    pub time: Duration,
+    /// Packets that its hosts sent.
+    pub packets: u64,
+    /// Octets that its users read.
+    pub octets: u64,
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Summary) {
+        self.time += other.time;
+        self.packets += other.packets;
+        self.octets += other.octets;
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary {
+            time,
+            packets,
+            octets,
+        } = self;
+        let hours = time.as_secs_f64() / 3600.0;
+        write!(
+            f,
+            "{hours:.1} virtual hours, {packets} packets, {octets} octets"
+        )
+    }
+}
+
+/// What went wrong in a world, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The seed that makes it happen again.
+    pub seed: u64,
+    /// When it happened, since the world began.
+    pub at: Duration,
+    /// What should hold and did not.
+    pub what: Broken,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { seed, at, what } = self;
+        write!(f, "seed {seed}, after {:.6} s: {what}", at.as_secs_f64())
+    }
+}
+
+impl Error for Failure {}
+
+/// Builds the world that belongs to `seed` and runs it to its end.
+///
+/// Two thirds of them have two hosts that talk, the others one under [`Siege`].
+///
+/// # Errors
+/// What broke first.
+pub fn run(seed: u64, observer: &mut dyn Observer) -> Result<Summary, Failure> {
+    let mut dice = Dice::new(seed);
+    let (outcome, summary) = match dice.below(3) {
+        0 => {
+            let mut siege = Siege::new(dice);
+            let outcome = siege.run(observer);
+            (outcome, Summary::of_siege(&siege))
+        }
+        _ => {
+            let mut pair = Pair::new(seed, dice);
+            let outcome = pair.run(observer);
+            (outcome, Summary::of_pair(&pair))
+        }
+    };
+    let fail = |what| Failure {
+        seed,
+        at: summary.time,
+        what,
+    };
+    outcome.map_err(fail).map(|()| summary)
+}
+
+impl Summary {
+    fn of_siege<C: Choices>(siege: &Siege<C>) -> Summary {
+        Summary {
+            time: siege.now() - siege.start(),
+            packets: siege.counters().segments_sent,
+            octets: siege.depth().octets_received,
+        }
+    }
+
+    fn of_pair(pair: &Pair) -> Summary {
+        Summary {
+            time: pair.now() - Instant::ZERO,
+            packets: pair.packets(),
+            octets: pair.octets(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What holds after each step, and how all ends.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use super::Siege;
+use super::host::{HOST, MAX_CONNECTIONS, PORT, fresh};
+use crate::simulation::broken::{Broken, ensure};
+use crate::simulation::text::octet;
+use crate::simulation::{Choices, Observer};
+use crate::stack::{ConnectionId, Quad};
+use crate::tcp::{CloseReason, State};
+use crate::wire::{SeqNumber, TcpFlags};
+
+/// The connection that nobody attacks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bystander {
+    id: ConnectionId,
+    /// What its peer sends next.
+    next: SeqNumber,
+}
+
+/// Where it comes from.
+const BYSTANDER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 9, 9), 9999);
+/// Among the peers.
+const AT: usize = 0;
+
+impl<C: Choices> Siege<C> {
+    pub(super) fn is_bystander(&self, at: usize) -> bool {
+        at == AT
+    }
+
+    /// The connection that is to remain unharmed begins, before all others.
+    pub(super) fn open_bystander(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        let at = self.peer_of(Quad {
+            src: (*BYSTANDER.ip(), BYSTANDER.port()),
+            dst: (HOST, PORT),
+        });
+        let irs = fresh(&mut self.choices);
+        let syn = self.peers[at].builder().seq(irs).flags(TcpFlags::SYN);
+        self.arrive(watch, at, syn.window(1000), 0)?;
+        self.drain(watch)?;
+        let next = irs + 1;
+        let iss = self.peers[at].iss.unwrap_or_default();
+        let ack = self.peers[at].builder().seq(next).ack(iss + 1);
+        self.arrive(watch, at, ack.window(1000), 0)?;
+        let accepted = self.listeners[0].and_then(|listener| self.stack.accept(listener));
+        let Some(id) = accepted else {
+            return Err(Broken("the bystander is not accepted".into()));
+        };
+        self.bystander = Some(Bystander { id, next });
+        Ok(())
+    }
+
+    /// One octet comes to the bystander, is read and acknowledged.
+    pub(super) fn check_bystander(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        let Some(Bystander { id, next }) = self.bystander else {
+            return Ok(());
+        };
+        let peer = &self.peers[AT];
+        let iss = peer.iss.unwrap_or_default();
+        let segment = peer.builder().seq(next).ack(iss + 1).window(1000);
+        self.arrive(watch, AT, segment, 1)?;
+        let mut buffer = [0; 2];
+        let received = self.stack.recv(id, &mut buffer);
+        ensure!(received == Ok(1), "the bystander reads {received:?}");
+        ensure!(buffer[0] == octet(next.0), "the bystander reads nonsense");
+        self.bystander = Some(Bystander { id, next: next + 1 });
+        self.pass(watch, Duration::from_millis(50))?;
+        let ack = self.peers[AT].ack;
+        ensure!(ack == next + 1, "the bystander is told {ack}");
+        let state = self.stack.state(id);
+        ensure!(
+            state == Some(State::Established),
+            "the bystander is in {state:?}"
+        );
+        Ok(())
+    }
+
+    /// Time goes by, and what falls due in it is done: at its time or late.
+    pub(super) fn pass(&mut self, watch: &mut dyn Observer, time: Duration) -> Result<(), Broken> {
+        /// Who waits for longer is asleep.
+        const LONG: Duration = Duration::from_secs(300);
+
+        let until = self.now + time;
+        self.behind = Duration::ZERO;
+        let mut looks = 0;
+        while self.manners.punctual
+            && time < LONG
+            && let Some(next) = self.stack.poll_timeout()
+            && next < until
+        {
+            self.now = self.now.max(next);
+            self.fire(watch)?;
+            looks += 1;
+            ensure!(looks < 20_000, "a storm of timers");
+        }
+        self.now = until;
+        self.fire(watch)
+    }
+
+    /// What is due now is done.
+    pub(super) fn fire(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        self.stack.handle_timeout(self.now);
+        let next = self.stack.poll_timeout();
+        ensure!(
+            next.is_none_or(|next| next > self.now),
+            "a timer in the past"
+        );
+        self.drain(watch)
+    }
+
+    /// What holds after each step.
+    pub(super) fn check(&self) -> Result<(), Broken> {
+        /// Those that answer strays, of which there are 256, and the last words of connections.
+        const MAX_REPLIES: usize = 256 + 2 * MAX_CONNECTIONS;
+
+        let (stack, config) = (&self.stack, self.stack.config());
+        let load = stack.load();
+        let bounds = [
+            ("connections", stack.connection_count(), MAX_CONNECTIONS),
+            ("half-open", stack.half_open_count(), config.max_half_open),
+            ("TIME-WAITs", stack.time_wait_count(), config.max_time_wait),
+            ("orphans", load.orphans, config.max_orphans),
+            ("kept", load.kept, MAX_CONNECTIONS + self.handles.len()),
+            ("replies", load.replies, MAX_REPLIES),
+            (
+                "octets of fragments",
+                load.fragments,
+                config.max_fragments_bytes,
+            ),
+            ("paths", load.paths, config.max_path_mtus),
+        ];
+        for (what, count, bound) in bounds {
+            ensure!(count <= bound, "{count} {what} of {bound}");
+        }
+        for (quad, tcb) in stack.tcbs() {
+            let tcp = &config.tcp;
+            let info = tcb.info(tcp);
+            // Both SYN and FIN count as one in what is not acknowledged.
+            let queued = (info.unsent + info.unacknowledged) as usize;
+            ensure!(
+                queued <= tcp.send_buffer + 2,
+                "{quad} holds {queued} octets to send"
+            );
+            let unread = info.unread as usize;
+            ensure!(
+                unread <= tcp.receive_buffer,
+                "{quad} holds {unread} octets to read"
+            );
+            ensure!(
+                info.in_flight <= info.unacknowledged,
+                "{quad} has more in flight than it has sent: {info}"
+            );
+            ensure!(
+                info.rto <= tcp.max_rto.max(tcp.min_rto),
+                "{quad} waits too long: {info}"
+            );
+        }
+        Ok(())
+    }
+
+    /// The peers fall silent and the users leave: all ends by itself. Where the peers are right, all
+    /// connections come to a good end before.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn end(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        if self.bystander.is_none() {
+            self.open_bystander(watch)?;
+        }
+        if self.is_right() {
+            self.finish(watch)?;
+        }
+        self.check_bystander(watch)?;
+        while !self.handles.is_empty() {
+            self.close(watch, 0);
+        }
+        for listener in self.listeners.into_iter().flatten() {
+            self.stack.unlisten(listener);
+        }
+        self.drain(watch)?;
+        let mut looks = 0;
+        let limit = self.now + Duration::from_secs(3600);
+        while let Some(next) = self.stack.poll_timeout() {
+            ensure!(next < limit, "timers without end");
+            looks += 1;
+            ensure!(looks < 10_000, "a storm of timers");
+            self.now = self.now.max(next);
+            self.fire(watch)?;
+        }
+        let count = self.stack.connection_count();
+        ensure!(count == 1, "{count} connections are left, not one");
+        self.check_bystander(watch)?;
+        if let Some(Bystander { id, .. }) = self.bystander {
+            self.stack.abort(id);
+        }
+        self.drain(watch)?;
+        while self.stack.poll_event().is_some() {}
+        let load = self.stack.load();
+        let left = [
+            ("connections", self.stack.connection_count()),
+            ("half-open", self.stack.half_open_count()),
+            ("TIME-WAITs", self.stack.time_wait_count()),
+            ("orphans", load.orphans),
+            ("kept", load.kept),
+            ("replies", load.replies),
+            ("events", load.events),
+            ("octets of fragments", load.fragments),
+        ];
+        for (what, count) in left {
+            ensure!(count == 0, "{count} {what} are left");
+        }
+        Ok(())
+    }
+
+    /// The network is good from now on: what right ends and users have begun is brought to its end,
+    /// and nothing is missing.
+    fn finish(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        watch.note(self.now, 0, format_args!("the network is good from now on"));
+        (self.manners.loss, self.manners.dark) = (0, 0);
+        self.manners.diligent = true;
+        // What has ended before may have had successors, of which its peer knows instead.
+        self.poll_events(watch)?;
+        for at in (0..self.handles.len()).rev() {
+            if self.handles[at].closed.is_some() {
+                self.close(watch, at);
+            }
+        }
+        let limit = self.now + Duration::from_secs(3600);
+        let mut rounds = 0;
+        loop {
+            self.accept(watch)?;
+            self.poll_events(watch)?;
+            for at in (0..self.handles.len()).rev() {
+                self.read_on(watch, at)?;
+            }
+            for at in 0..self.handles.len() {
+                if !self.handles[at].shut {
+                    self.shutdown(watch, at)?;
+                }
+            }
+            let mut open = self.handles.iter().filter(|handle| handle.closed.is_none());
+            let Some(first) = open.next() else {
+                return self.check_finished();
+            };
+            let quad = first.quad;
+            rounds += 1;
+            ensure!(rounds < 20_000 && self.now < limit, "{quad} does not end");
+            self.drain(watch)?;
+            let before = self.stack.counters().packets_sent;
+            for at in AT + 1..self.peers.len() {
+                if self.has_more_to_say(at) {
+                    self.speak(watch, at, true)?;
+                }
+            }
+            self.drain(watch)?;
+            self.check()?;
+            // Where nothing is said any more something is to fall due.
+            let quiet = before == self.stack.counters().packets_sent;
+            let next = self.stack.poll_timeout().filter(|_| quiet);
+            let wait = next.map_or(Duration::from_millis(10), |next| next - self.now);
+            self.pass(watch, wait)?;
+        }
+    }
+
+    /// Whether those that ended well have got all that was sent.
+    fn check_finished(&self) -> Result<(), Broken> {
+        for handle in &self.handles {
+            let Some(peer) = self.peers.iter().find(|peer| peer.quad == handle.quad) else {
+                continue;
+            };
+            let quad = handle.quad;
+            match handle.closed {
+                Some(CloseReason::Finished) => {
+                    let iss = peer.iss.unwrap_or_default();
+                    let got = peer.end.rcv - 2 - iss;
+                    ensure!(got == handle.sent, "{quad} got {got} of {}", handle.sent);
+                    let sent = peer.end.sent - 1;
+                    ensure!(
+                        handle.read == Some(sent),
+                        "{quad} sent up to {sent}, {:?} is read",
+                        handle.read
+                    );
+                }
+                Some(CloseReason::Reset | CloseReason::Refused) => {
+                    return Err(Broken(format!("nobody has reset {quad}")));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! How packets come to the host and go from it, whole and in pieces; ICMP and garbage.
+
+use std::net::Ipv4Addr;
+
+use super::Siege;
+use super::host::{HOST, MTU};
+use super::rarely;
+use crate::simulation::broken::{Broken, ensure};
+use crate::simulation::text;
+use crate::simulation::{Choices, Observer, Passage};
+use crate::stack::{Meta, Quad};
+use crate::tcp::State;
+use crate::wire::{
+    BuildError, Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Builder, Ipv4Packet, ParseError,
+    SeqNumber, TcpBuilder, TcpPacket,
+};
+
+/// Who sends ICMP errors.
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
+
+/// A packet that the world itself could not make or read.
+fn unmade(error: BuildError) -> Broken {
+    Broken(format!("the world made no packet: {error}"))
+}
+
+/// A packet of the host's that cannot be read.
+fn unsound(error: ParseError) -> Broken {
+    Broken(format!("an unsound packet: {error}"))
+}
+
+impl<C: Choices> Siege<C> {
+    /// The host takes in a packet.
+    fn receive(&mut self, watch: &mut dyn Observer, packet: &[u8]) {
+        watch.packet(self.now, 0, Passage::Received, packet);
+        self.stack.receive(self.clock(), packet, Meta::default());
+    }
+
+    /// A segment of the peer of connection `at` comes, with `len` octets of text.
+    pub(super) fn arrive(
+        &mut self,
+        watch: &mut dyn Observer,
+        at: usize,
+        segment: TcpBuilder<'_>,
+        len: usize,
+    ) -> Result<(), Broken> {
+        let mut buffer = [0; 2000];
+        // Its text follows from its number, which the builder knows.
+        let header = segment.write(&mut buffer, &[]).map_err(unmade)?;
+        let seq = TcpPacket::parse(&buffer[..header])
+            .map_err(unsound)?
+            .tcp
+            .seq();
+        let mut octets = [0; MTU as usize];
+        let octets = &mut octets[..len];
+        text::fill(seq.0, octets);
+        let len = segment.write(&mut buffer, octets).map_err(unmade)?;
+        let packet = &buffer[..len];
+
+        let quad = self.peers[at].quad;
+        let before = self.stack.state_of(quad);
+        if !self.is_bystander(at) && rarely(&mut self.choices, 5) {
+            self.receive_in_pieces(watch, packet)?;
+        } else {
+            self.receive(watch, packet);
+        }
+        let after = self.stack.state_of(quad);
+        let tcp = TcpPacket::parse(packet).map_err(unsound)?.tcp;
+        self.peers[at].note_arrival(&tcp, before, after);
+        let has_begun = match before {
+            None | Some(State::SynSent) => before != after,
+            Some(State::TimeWait) => after == Some(State::SynReceived),
+            _ => false,
+        };
+        if tcp.flags().syn() && has_begun {
+            for handle in &mut self.handles {
+                if handle.quad == quad && self.stack.state(handle.id) == after {
+                    handle.read = handle.read.or(Some(tcp.seq() + 1));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A packet comes in fragments, in any order, one of them maybe twice or never.
+    fn receive_in_pieces(&mut self, watch: &mut dyn Observer, packet: &[u8]) -> Result<(), Broken> {
+        let whole = Ipv4Packet::parse(packet).map_err(unsound)?;
+        let id = self.choices.below(1 << 16) as u16;
+        let size = self.choices.pick(&[504, 48, 24]);
+        let count = whole.payload().len().div_ceil(size);
+        // A walk in strides, which is complete since these divide no count.
+        let stride = self
+            .choices
+            .pick(&[1, 1, 67, 71, 73, 79, 83, 89, 97, 101, 103]);
+        let first = self.choices.below(count as u64) as usize;
+        let missing = rarely(&mut self.choices, 10).then_some(first);
+        let twice = rarely(&mut self.choices, 20).then_some(first);
+        // One at most comes twice: all of them would be the datagram once more.
+        let again = twice.filter(|_| count > 1);
+        let order = (0..count).map(|n| (first + n * stride) % count);
+        for n in order.filter(|n| missing != Some(*n)).chain(again) {
+            let from = n * size;
+            let data = &whole.payload()[from..whole.payload().len().min(from + size)];
+            let mut piece = [0; 600];
+            let builder = Ipv4Builder::new(whole.src(), whole.dst(), whole.protocol())
+                .ecn(whole.ecn())
+                .identification(id)
+                .dont_fragment(false)
+                // Below 2000, the size of the packet.
+                .fragment(from as u16, n + 1 < count);
+            let len = builder.write(&mut piece, data).map_err(unmade)?;
+            self.receive(watch, &piece[..len]);
+        }
+        Ok(())
+    }
+
+    /// Everything there is to send goes out, and is looked at.
+    pub(super) fn drain(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        let mut buffer = [0; MTU as usize];
+        let mut count = 0;
+        while let Some(transmit) = self.stack.poll_transmit(self.clock(), &mut buffer) {
+            count += 1;
+            ensure!(count < 5000, "it sends for ever");
+            let packet = &buffer[..transmit.len];
+            watch.packet(self.now, 0, Passage::Sent, packet);
+            self.depart(watch, packet)?;
+        }
+        Ok(())
+    }
+
+    /// A packet of the host's goes out.
+    fn depart(&mut self, watch: &mut dyn Observer, packet: &[u8]) -> Result<(), Broken> {
+        let config = self.stack.config();
+        let mtu = usize::from(config.mtu.max(68));
+        ensure!(packet.len() <= mtu, "{} bytes are too long", packet.len());
+        let ip = Ipv4Packet::parse(packet).map_err(unsound)?;
+        ensure!(ip.src() == HOST, "from {}", ip.src());
+        if ip.protocol() == IpProtocol::ICMP {
+            match ip.is_fragment() {
+                true => ensure!(!ip.dont_fragment(), "a fragment that may not be one"),
+                false => drop(ip.icmpv4().map_err(unsound)?),
+            }
+            return Ok(());
+        }
+        let receive_window = config.tcp.receive_buffer as u32;
+        let packet = TcpPacket::parse(packet).map_err(unsound)?;
+        let tcp = packet.tcp;
+        if tcp.flags().rst() {
+            return Ok(());
+        }
+        let at = self.peer_of(Quad::of(&packet).reversed());
+        let state = self.stack.state_of(self.peers[at].quad);
+        let opens = [None, Some(State::SynSent), Some(State::SynReceived)];
+        if tcp.flags().syn() && !opens.contains(&state) {
+            // A cookie that was still to go out when another came back.
+            return Ok(());
+        }
+        let peer = &mut self.peers[at];
+        let before = (peer.nxt, peer.ack);
+        peer.check(self.now, &tcp, receive_window)?;
+        if !tcp.flags().syn() {
+            self.depth.wraps += wraps(before.0, peer.nxt) + wraps(before.1, peer.ack);
+        }
+        if self.manners.dark > 0 || rarely(&mut self.choices, self.manners.loss) {
+            self.manners.dark = self.manners.dark.saturating_sub(1);
+            watch.note(self.now, 0, format_args!("which is lost"));
+        } else {
+            self.peers[at].end.hear(&tcp);
+        }
+        Ok(())
+    }
+
+    /// An ICMP message about a segment of the host's, or one that looks like it.
+    pub(super) fn send_icmp(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        let at = self.any_peer();
+        let is_right = self.is_right();
+        let (choices, peer) = (&mut self.choices, &self.peers[at]);
+        let seq = peer.nxt - choices.below(3000) as u32;
+        let mut quote = [0; 100];
+        let quoted = TcpBuilder::new(peer.quad.local(), peer.quad.peer()).seq(seq);
+        let len = quoted.write(&mut quote, &[]).map_err(unmade)?;
+        let len = choices.pick(&[len, len, 28, 20, 3]);
+        // What has no way to the peer ends a connection that is about to open: not where all
+        // are to do well.
+        let (kind, code) = match choices.below(10) {
+            0..4 => (3, 4),
+            4..6 => (3, choices.pick(&[0, 1, 5, 11, 12])),
+            6..8 if !is_right => (3, choices.below(18)),
+            8 if !is_right => (choices.below(20), choices.below(3)),
+            _ => (choices.pick(&[11, 12]), choices.below(3)),
+        };
+        let mtu = choices.pick(&[0, 1, 68, 296, 552, 1000, 1499, 65_535u16]);
+        let [high, low] = mtu.to_be_bytes();
+        // Both are below 256.
+        let (kind, code) = (Icmpv4Type(kind as u8), code as u8);
+        let error = Icmpv4Builder::new(ROUTER, HOST, kind, code).rest([0, 0, high, low]);
+        let mut buffer = [0; 200];
+        let len = error.write(&mut buffer, &quote[..len]).map_err(unmade)?;
+        self.receive(watch, &buffer[..len]);
+        Ok(())
+    }
+
+    /// Something that asks for an answer, or nothing; bits of it may be wrong, and its end missing.
+    pub(super) fn send_garbage(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        let at = self.any_peer();
+        let (choices, peer) = (&mut self.choices, &self.peers[at]);
+        let mut body = [0; 100];
+        let body = &mut body[..choices.below(100) as usize];
+        text::fill(9, body);
+        let src = peer.quad.src.0;
+        let mut buffer = [0; 200];
+        let written = match choices.below(4) {
+            0 => {
+                Icmpv4Builder::new(src, HOST, Icmpv4Type::ECHO_REQUEST, 0).write(&mut buffer, body)
+            }
+            1 => peer.builder().write(&mut buffer, body),
+            2 => peer
+                .builder()
+                .ip(|ip| ip.ttl(1).options(&[7, 7, 4, 0, 0, 0, 0, 0]))
+                .write(&mut buffer, body),
+            _ => {
+                let protocol = choices.pick(&[IpProtocol::UDP, IpProtocol(0), IpProtocol(41)]);
+                Ipv4Builder::new(src, HOST, protocol).write(&mut buffer, body)
+            }
+        };
+        let len = written.map_err(unmade)?;
+        for _ in 0..choices.below(3) {
+            buffer[choices.below(len as u64) as usize] ^= choices.below(256) as u8;
+        }
+        let cut = choices.below(len as u64 + 1) as usize;
+        let len = if choices.percent(50) { len } else { cut };
+        self.receive(watch, &buffer[..len]);
+        Ok(())
+    }
+}
+
+/// How often the numbers from one to the other go past 2^31 and 2^32, as far as they grow.
+fn wraps(from: SeqNumber, to: SeqNumber) -> u64 {
+    let grows = from < to;
+    u64::from(grows && from.0 >> 31 != to.0 >> 31)
+}
