@@ -72,10 +72,11 @@ impl<R: Read> Source<R> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
-        }
         while self.end < len {
+            if self.end == self.buffer.len() {
+                // Not to `len` at once: a file may claim more than it holds.
+                self.buffer.resize(len.min(2 * self.end), 0);
+            }
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.end += count,
@@ -92,5 +93,25 @@ impl<R> fmt::Debug for Source<R> {
         f.debug_struct("Source")
             .field("offset", &self.offset)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_follows_what_comes_and_not_what_is_claimed() {
+        let file = vec![7; 3 * Source::<&[u8]>::CAPACITY];
+        let mut source = Source::new(file.as_slice());
+        assert!(!source.want(1 << 40).unwrap());
+        assert_eq!(source.bytes(), file);
+        assert!(source.buffer.len() <= 2 * file.len());
+
+        let mut source = Source::new(file.as_slice());
+        source.take(0);
+        assert!(source.want(file.len() - 1).unwrap());
+        assert_eq!(source.take(file.len() - 1), &file[1..]);
+        assert!(source.want(1).unwrap() && !source.want(2).unwrap());
     }
 }

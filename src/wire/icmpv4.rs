@@ -123,10 +123,12 @@ impl<'a> Icmpv4Message<'a> {
             let (needed, found) = (Icmpv4Header::LEN, bytes.len());
             return Err(ParseError::new(Layer::Icmpv4, kind, 0, needed, found));
         };
-        let sum = Checksum::of(bytes);
-        if !sum.is_valid() {
+        if !Checksum::of(bytes).is_valid() {
             let found = header.checksum();
-            let right = Checksum::from_sum(sum.sum()).word(!found).finish();
+            // Summed anew: a message of zeros alone has the one sum that its checksum's
+            // complement does not take back (RFC 1624 section 3).
+            let right = Checksum::of(&bytes[..2]).combine(Checksum::of(&bytes[4..]));
+            let right = right.finish();
             let (needed, found) = (right.into(), found.into());
             return Err(ParseError::new(
                 Layer::Icmpv4,

@@ -750,6 +750,15 @@ fn builders_refuse_what_does_not_fit_and_leave_the_buffer_alone() {
     assert_eq!(buffer, [0x77; 50]);
 }
 
+/// Nothing but zeros has a checksum of all ones, and an error says so.
+#[test]
+fn a_message_of_zeros_is_told_its_checksum() {
+    let error = Icmpv4Message::parse(&[0; 8]).unwrap_err();
+    assert_eq!((error.needed, error.found), (0xffff, 0));
+    let mended = [0, 0, 0xff, 0xff, 0, 0, 0, 0];
+    assert!(Icmpv4Message::parse(&mended).is_ok());
+}
+
 #[test]
 fn an_echo_reply_carries_the_data_of_the_request() {
     let (host, us) = (*CLIENT.ip(), *SERVER.ip());

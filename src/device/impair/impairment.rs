@@ -188,7 +188,7 @@ impl fmt::Display for Impairment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_probability(f, "loss", self.loss)?;
         if self.burst != 0.0 {
-            write!(f, "burst={},", decimal(self.burst))?;
+            write!(f, "burst={},", self.burst)?;
         }
         write_probability(f, "reorder", self.reorder)?;
         write_time(f, "reorder-delay", self.reorder_delay)?;
@@ -209,7 +209,7 @@ impl fmt::Display for Impairment {
 fn write_probability(f: &mut fmt::Formatter<'_>, key: &str, probability: f64) -> fmt::Result {
     match probability {
         0.0 => Ok(()),
-        _ => write!(f, "{key}={}%,", decimal(probability * 100.0)),
+        _ => write!(f, "{key}={}%,", percentage(probability)),
     }
 }
 
@@ -224,10 +224,12 @@ fn probability(key: &str, value: &str) -> Result<f64, String> {
     let Some(percentage) = value.strip_suffix('%') else {
         return Err(format!("a probability is a percentage, as in {key}=1%"));
     };
-    match number(percentage) {
-        Some(percentage) if percentage <= 100.0 => Ok(percentage / 100.0),
-        _ => Err("a probability is between 0% and 100%".into()),
-    }
+    let possible = number(percentage).is_some_and(|percentage| percentage <= 100.0);
+    // The point is moved, as `percentage` moves it back: a division would round once more.
+    let moved = format!("{percentage}e-2").parse().ok();
+    moved
+        .filter(|_| possible)
+        .ok_or_else(|| "a probability is between 0% and 100%".into())
 }
 
 fn burst(value: &str) -> Result<f64, String> {
@@ -242,17 +244,17 @@ fn burst(value: &str) -> Result<f64, String> {
 fn time(key: &str, value: &str) -> Result<Duration, String> {
     let nanos = quantity(value, TIME_UNITS)
         .ok_or_else(|| format!("a {key} is a number with us, ms or s, as in {key}=10ms"))?;
-    if nanos > TIME_MAX.as_nanos() as f64 {
+    let time = Duration::from_nanos(nanos);
+    if time > TIME_MAX {
         return Err(format!("a {key} is at most {}s", TIME_MAX.as_secs()));
     }
-    Ok(Duration::from_nanos(nanos.round() as u64))
+    Ok(time)
 }
 
 fn rate(value: &str) -> Result<NonZeroU64, String> {
     let bits = quantity(value, RATE_UNITS)
         .ok_or("a rate is a number with kbit, mbit or gbit, as in rate=100mbit")?;
-    // A float beyond the largest integer becomes the largest, which is as good as no limit.
-    NonZeroU64::new(bits.round() as u64)
+    NonZeroU64::new(bits)
         .ok_or_else(|| "a rate is above 0; leave it out for a line without limit".into())
 }
 
@@ -271,12 +273,28 @@ fn seed(value: &str) -> Result<u64, String> {
         .map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
-/// A number followed by one of `units`, in the base unit.
-fn quantity(value: &str, units: [(&str, u64); 3]) -> Option<f64> {
+/// A number followed by one of `units`, in the base unit, rounded down. It is read digit by
+/// digit: of large ones a float would not have them all. What is larger than the largest
+/// integer becomes that.
+fn quantity(value: &str, units: [(&str, u64); 3]) -> Option<u64> {
     let unit_at = value.find(|c: char| c != '.' && !c.is_ascii_digit())?;
     let (digits, found) = value.split_at(unit_at);
     let (_, scale) = units.into_iter().find(|&(unit, _)| unit == found)?;
-    Some(number(digits)? * scale as f64)
+    number(digits)?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digit = |byte: u8| u64::from(byte - b'0');
+    let whole = whole.bytes().fold(0u64, |number, byte| {
+        number.saturating_mul(10).saturating_add(digit(byte))
+    });
+    let mut place = scale;
+    let fraction: u64 = fraction
+        .bytes()
+        .map(|byte| {
+            place /= 10;
+            place * digit(byte)
+        })
+        .sum();
+    Some(whole.saturating_mul(scale).saturating_add(fraction))
 }
 
 /// A number without sign or exponent: `1`, `0.5`.
@@ -301,9 +319,17 @@ fn with_unit(value: u64, units: [(&str, u64); 3]) -> String {
     }
 }
 
-/// Rounded to what is meant: 0.07 * 100 is 7, not 7.000000000000001.
-fn decimal(value: f64) -> String {
-    trimmed(format!("{value:.9}"))
+/// A hundred times `probability`: the point is moved, since 0.07 is 7% and 0.07 * 100 is
+/// 7.000000000000001.
+fn percentage(probability: f64) -> String {
+    // As many digits as tell the number from its neighbours, and no exponent.
+    let digits = probability.clamp(0.0, 1.0).to_string();
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    let fraction = format!("{fraction:0<2}");
+    let (percent, rest) = fraction.split_at(2);
+    // Up to 100; what is not a number never happens.
+    let whole: u8 = format!("{whole}{percent}").parse().unwrap_or(0);
+    trimmed(format!("{whole}.{rest}"))
 }
 
 fn trimmed(decimals: String) -> String {
@@ -488,6 +514,11 @@ mod tests {
             "delay=1500us,rate=1500kbit,queue=9,seed=3",
             "delay=0.001us,rate=56.123kbit,seed=3",
             "loss=1%,burst=2.25,reorder=3%,reorder-delay=5ms,delay=1ms,jitter=1s,seed=3",
+            // More digits than a multiplication of floats leaves right.
+            "loss=0.1844674407370955%,reorder=0.0000000000000000123%,seed=0",
+            "loss=1%,burst=1.0000000000000002,seed=0",
+            "rate=18446744073709551.615kbit,seed=0",
+            "rate=9007199254740.993kbit,seed=0",
         ] {
             let impairment: Impairment = text.parse().unwrap();
             assert_eq!(impairment.to_string(), text);
