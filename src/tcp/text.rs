@@ -78,7 +78,8 @@ impl Tcb {
         } else {
             self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
         }
-        let (right, limit) = (left + text.len() as u32, config.max_out_of_order_runs);
+        let limit = config.out_of_order_runs(self.rcv.mss);
+        let right = left + text.len() as u32;
         if !self.reassembly.insert(left, right, limit) {
             return SegmentFate::NoRoom;
         }
