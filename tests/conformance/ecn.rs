@@ -15,6 +15,7 @@ tests! {
     "3168-3" => a_mark_is_echoed_until_it_was_heard,
     "3168-4" => an_echo_cuts_the_window_once_a_round_trip,
     "3168-4" => at_a_window_of_one_segment_new_text_waits_for_the_timer,
+    "3168-4" => that_timer_runs_on_when_all_is_acknowledged,
     "3168-5" => a_mark_outside_the_window_is_ignored,
     "3168-6" => a_mark_on_a_fragment_is_the_datagrams,
 }
@@ -181,6 +182,32 @@ fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
     s.inject(". 1 ack 2001");
     let sent = s.next().expect("the next one");
     assert!(sent.starts_with("P. 2001:3001 ack 1 "), "{sent}");
+}
+
+/// Else what waits for it would wait for ever.
+fn that_timer_runs_on_when_all_is_acknowledged(start: Start) {
+    let mut s = start.script_with(|config| {
+        config.tcp.initial_window = 1;
+        config.tcp.settings.nagle = false;
+    });
+    s.inject("SEW 0 <mss 1000>");
+    s.expect("SE. 0 ack 1 <mss 1460>");
+    s.pass(100);
+    s.inject(". 1 ack 1");
+    let id = s.accept();
+    s.send(id, 100);
+    s.expect("P. 1:101 ack 1 ect0");
+    s.send(id, 100);
+    s.expect("P. 101:201 ack 1 ect0");
+    s.pass(100);
+    s.inject("E. 1 ack 101");
+    s.inject(". 1 ack 201");
+    s.send(id, 100);
+    s.expect_nothing();
+    let (millis, sent) = s.wait();
+    assert!(millis <= 1000, "{millis}");
+    assert!(sent.starts_with("PW. 201:301 ack 1 "), "{sent}");
+    s.expect_nothing();
 }
 
 fn a_mark_outside_the_window_is_ignored(start: Start) {

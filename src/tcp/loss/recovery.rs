@@ -409,7 +409,9 @@ impl Tcb {
         }
         if self.flight() == 0 {
             self.flight.tail.forget_due();
-            self.timers.stop(Timer::Retransmit);
+            if !self.ecn.holds() {
+                self.timers.stop(Timer::Retransmit);
+            }
             self.timers.stop(Timer::TailProbe);
             self.timers.stop(Timer::Reorder);
             return;
