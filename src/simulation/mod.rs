@@ -7,6 +7,7 @@
 
 mod broken;
 mod choices;
+mod model;
 mod observer;
 
 pub use self::broken::Broken;
