@@ -74,6 +74,8 @@ pub struct Siege<C> {
 struct Manners {
     /// How many of the peers' segments, in percent, come from right ends.
     tame: u64,
+    /// How many attackers there are.
+    crowd: u64,
     /// How many segments between right ends and the host are lost, in percent.
     loss: u64,
     /// How many of those that come next are lost on top.
@@ -115,6 +117,7 @@ impl<C: Choices> Siege<C> {
         let start = host::start(&mut choices, &config);
         let manners = Manners {
             tame: choices.pick(&[0, 50, 80, 95, 98, 100, 100]),
+            crowd: choices.pick(&[8, 8, 2, 1]),
             loss: choices.pick(&[0, 1, 5, 20]),
             dark: 0,
             diligent: choices.percent(50),
