@@ -167,7 +167,8 @@ impl<C: Choices> Siege<C> {
         }
         let before = (peer.nxt, peer.ack);
         peer.check(self.now, state, &tcp, receive_window)?;
-        if is_right {
+        // Of one in TIME-WAIT there may have been a successor, of which the peer knows instead.
+        if is_right && state != Some(State::TimeWait) {
             peer.check_right(&tcp)?;
         }
         if !tcp.flags().syn() {

@@ -63,7 +63,9 @@ impl End {
 
     /// Whether this answers a SYN that is given up for another one: a cookie, late.
     pub(super) fn is_stray(&self, tcp: &TcpSegment<'_>) -> bool {
-        let asked = self.asked.filter(|_| tcp.flags().syn() && tcp.flags().ack());
+        let asked = self
+            .asked
+            .filter(|_| tcp.flags().syn() && tcp.flags().ack());
         asked.is_some_and(|irs| tcp.ack() != irs + 1)
     }
 

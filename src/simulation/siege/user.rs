@@ -79,6 +79,7 @@ impl<C: Choices> Siege<C> {
                 let at = self.peer_of(quad);
                 let read = self.peers[at].irs + 1;
                 self.hold(id, quad, Some(read));
+                self.write_on(watch, self.handles.len() - 1)?;
             }
         }
         Ok(())
