@@ -9,6 +9,7 @@ use crate::simulation::Broken;
 use crate::simulation::broken::ensure;
 use crate::stack::Quad;
 use crate::tcp::CloseReason;
+use crate::time::Instant;
 
 /// The port that host 1 listens to.
 pub(super) const PORT: u16 = 7;
@@ -25,6 +26,8 @@ pub(super) struct Talk {
     pub(super) wires: [Wire; 2],
     /// How the round ends proves nothing any more.
     pub(super) spoilt: bool,
+    /// What each host's clock showed when this round began.
+    pub(super) opened: [Instant; 2],
     /// How many rounds are still to come.
     pub(super) rounds: usize,
 }
@@ -36,6 +39,7 @@ impl Talk {
             users: users(number, rounds, plans),
             wires: Default::default(),
             spoilt: false,
+            opened: [Instant::ZERO; 2],
             rounds,
         }
     }
