@@ -39,6 +39,7 @@
 
 mod broken;
 mod choices;
+mod model;
 mod observer;
 mod pair;
 mod run;
