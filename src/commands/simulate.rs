@@ -34,6 +34,10 @@ pub struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
+    /// Stop at the first failure.
+    #[arg(long)]
+    fail_fast: bool,
+
     /// Print each packet, call and event of the one world that `--seed` names.
     #[arg(long, requires = "seed", conflicts_with = "seeds")]
     trace: bool,
@@ -61,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| total.work(first, args.seeds, &bar, begun));
+            scope.spawn(|| total.work(first, args, &bar, begun));
         }
     });
     bar.finish_and_clear();
@@ -71,8 +75,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let _ = writeln!(
         io::stdout(),
         "{} worlds from seed {first}, {failures} failed: {}",
-        args.seeds,
-        Rate(&sum, args.seeds, begun.elapsed())
+        bar.position(),
+        Rate(&sum, bar.position(), begun.elapsed())
     );
     Ok(ExitCode::from(u8::from(failures > 0)))
 }
@@ -86,11 +90,12 @@ struct Total {
 }
 
 impl Total {
-    /// Runs worlds until none is left.
-    fn work(&self, first: u64, seeds: u64, bar: &ProgressBar, begun: Instant) {
+    /// Runs worlds until none is left, or until one fails if that is enough.
+    fn work(&self, first: u64, args: &Args, bar: &ProgressBar, begun: Instant) {
         loop {
             let number = self.taken.fetch_add(1, Ordering::Relaxed);
-            if number >= seeds {
+            let is_over = args.fail_fast && self.failures.load(Ordering::Relaxed) > 0;
+            if number >= args.seeds || is_over {
                 return;
             }
             // Wraps by intent: all seeds are good.

@@ -163,7 +163,9 @@ impl Tcb {
         let is_time = config.black_hole_timeouts > 0
             && timeouts.is_multiple_of(config.black_hole_timeouts)
             && !matches!(self.state, State::SynSent | State::SynReceived);
-        let len = self.flight().min(self.snd.mss.into());
+        // With what its options take.
+        let len = self.flight().saturating_add(self.option_len());
+        let len = len.min(self.snd.mss.into());
         let smaller = BASES.into_iter().find(|base| u32::from(*base) < len);
         let Some(base) = smaller.filter(|_| is_time) else {
             return;

@@ -9,11 +9,14 @@ use super::way::LINK_MTU;
 use crate::simulation::broken::ensure;
 use crate::simulation::{Broken, Choices};
 use crate::stack::{Config, Connect, ConnectionId, Listen, ListenerId, Meta, Stack};
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 use crate::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpPacket};
 
 /// What a host's clock shows when the world begins, at least: it may be set back.
 const BEGINNING: Instant = Instant::from_millis(1_000_000);
+
+/// In which time initial numbers advance by one, in nanoseconds (RFC 9293 section 3.4.1).
+const TICK: u64 = 4000;
 
 /// A stack, and a clock that goes as the world's does but shows another time.
 #[derive(Debug)]
@@ -39,9 +42,8 @@ impl Host {
     ) -> Host {
         let mut epoch = BEGINNING.as_nanos();
         if let Start::Before(number, by) = start {
-            // Initial numbers advance by one in 4 us (RFC 9293 section 3.4.1).
             let scout = scout(config, host, talk, listens);
-            epoch += u64::from(SeqNumber(number) - by - scout) * 4000;
+            epoch += u64::from(SeqNumber(number) - by - scout) * TICK;
         }
         let mut stack = Stack::new(config.clone());
         Host {
@@ -60,6 +62,16 @@ impl Host {
     /// Its clock leaps ahead.
     pub(super) fn leap(&mut self, by: Duration) {
         self.epoch += by;
+    }
+
+    /// Its clock leaps ahead until initial numbers are again what they were when it showed
+    /// `then` (RFC 9293 section 3.4.1).
+    pub(super) fn go_round(&mut self, now: Instant, then: Instant) {
+        const ROUND: u64 = TICK << 32;
+
+        let passed = self.time(now).saturating_duration_since(then);
+        let rest = ROUND - nanos(passed) % ROUND;
+        self.leap(Duration::from_nanos(rest));
     }
 
     /// Its clock is set back.

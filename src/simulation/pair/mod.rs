@@ -2,6 +2,7 @@
 //! ways do.
 
 mod host;
+mod relics;
 mod scenario;
 mod talk;
 mod user;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::host::Host;
+use self::relics::Relics;
 use self::scenario::{Calamity, Scenario};
 use self::talk::Talk;
 use self::way::{LINK_MTU, Way};
@@ -39,6 +41,7 @@ pub(super) struct Pair {
     now: Instant,
     hosts: [Host; 2],
     way: Way,
+    relics: Relics,
     talks: Vec<Talk>,
     calamities: VecDeque<(Duration, Calamity)>,
     scenario: Scenario,
@@ -65,6 +68,7 @@ impl Pair {
             now: Instant::ZERO,
             hosts,
             way: Way::new(scenario.directions, scenario.tells),
+            relics: Relics::default(),
             talks,
             calamities: core::mem::take(&mut scenario.calamities).into(),
             scenario,
@@ -177,6 +181,9 @@ impl Pair {
                 if self.dice.percent(80) {
                     self.follow_up(host, observer)?;
                 }
+                if self.scenario.laps && self.dice.percent(10) {
+                    self.bring_relic(host, observer)?;
+                }
             }
             self.follow_up(host, observer)?;
         }
@@ -212,6 +219,23 @@ impl Pair {
         told.map_err(|what| Broken(format!("host {host}: {what}")))
     }
 
+    /// Something old reaches a host once more.
+    fn bring_relic(
+        &mut self,
+        host: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Broken> {
+        let time = self.hosts[1 - host].time(self.now);
+        let stack = &self.hosts[host].stack;
+        let Some(packet) = self.relics.pick(time, host, stack, &mut self.dice) else {
+            return Ok(());
+        };
+        let packet = packet.to_vec();
+        observer.note(self.now, host, format_args!("what comes next is old"));
+        observer.packet(self.now, host, Passage::Received, &packet);
+        self.receive(host, &packet)
+    }
+
     /// What a host has to say and to send.
     fn follow_up(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
         self.audit(host)?;
@@ -229,6 +253,9 @@ impl Pair {
             self.packets += 1;
             ensure!(self.packets < MAX_PACKETS, "more packets than anyone needs");
             self.check_sent(host, packet)?;
+            if self.scenario.laps {
+                self.relics.consider(time, host, packet);
+            }
             self.way.send(self.now, host, packet, &mut self.dice);
         }
         Ok(())
@@ -371,9 +398,20 @@ impl Pair {
             if talk.rounds == 0 || !free || !(fresh || over) {
                 continue;
             }
+            let gone = states[1].is_none() && self.way.poll_timeout().is_none();
+            if self.scenario.laps && !fresh && !gone {
+                // A reset that is still under way would be believed.
+                continue;
+            }
             if !fresh {
                 let plans = self.scenario.draw_plans(&mut self.dice);
                 talk.begin_round(number, plans);
+            }
+            for (opened, at) in talk.opened.iter_mut().zip(&mut self.hosts) {
+                if !fresh && self.scenario.laps {
+                    at.go_round(self.now, *opened);
+                }
+                *opened = at.time(self.now);
             }
             talk.rounds -= 1;
             talk.wires[0] = Default::default();

@@ -57,6 +57,8 @@ pub(super) struct Scenario {
     pub(super) talks: usize,
     /// How often each is opened anew, from the same ports.
     pub(super) rounds: usize,
+    /// Later rounds have the numbers of the first once more, and the way has kept some of that.
+    pub(super) laps: bool,
     /// Both ends open.
     pub(super) simultaneous: bool,
     /// How late a host is at most when a timer of its falls due.
@@ -87,6 +89,7 @@ impl Scenario {
             patient,
             talks: dice.pick(&[1, 1, 1, 1, 2, 4]),
             rounds: 1 + usize::from(again),
+            laps: false,
             simultaneous,
             lateness: Duration::from_micros(dice.pick(&[0, 0, 0, 1000, 20_000])),
         };
@@ -106,6 +109,9 @@ impl Scenario {
                 *delay = (*delay).max(Duration::from_millis(1));
             }
         }
+        // Without timestamps nobody could tell (RFC 7323 section 5).
+        let [a, b] = &scenario.configs;
+        scenario.laps = again && a.tcp.timestamps && b.tcp.timestamps && dice.percent(60);
         if cookies {
             scenario.configs[1].max_half_open = 0;
         }

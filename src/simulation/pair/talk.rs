@@ -10,6 +10,7 @@ use crate::simulation::broken::ensure;
 use crate::simulation::model::Model;
 use crate::stack::Quad;
 use crate::tcp::CloseReason;
+use crate::time::Instant;
 
 /// The port that host 1 listens to.
 pub(super) const PORT: u16 = 7;
@@ -29,6 +30,8 @@ pub(super) struct Talk {
     pub(super) models: [Option<Model>; 2],
     /// How the round ends proves nothing any more.
     pub(super) spoilt: bool,
+    /// What each host's clock showed when this round began.
+    pub(super) opened: [Instant; 2],
     /// How many rounds are still to come.
     pub(super) rounds: usize,
 }
@@ -41,6 +44,7 @@ impl Talk {
             wires: Default::default(),
             models: [0, 1].map(|_| Some(Model::new())),
             spoilt: false,
+            opened: [Instant::ZERO; 2],
             rounds,
         }
     }
