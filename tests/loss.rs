@@ -161,6 +161,82 @@ fn what_was_overtaken_is_lost_after_a_quarter_of_a_round_trip() {
     }
 }
 
+/// What the arrival made room for was new: the retransmission would be one too many for a queue
+/// that is full, and waits for the next arrival.
+#[test]
+fn recovery_that_a_timer_begins_waits_for_an_acknowledgment_to_send() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 30_000);
+        l.pass(RTT);
+        l.sack(1, "1001:2001");
+        l.expect(&["10001:11001"]);
+        for _ in 0..26 {
+            l.pass(1);
+            l.expect(&[]);
+        }
+        assert_eq!(l.info().phase, Phase::Recovery);
+        l.sack(1, "1001:3001");
+        l.expect(&["1:1001"]);
+        // It counts as sent: half of what was in flight is in the network before the next.
+        for end in [4001, 5001, 6001, 7001] {
+            l.sack(1, &format!("1001:{end}"));
+            l.expect(&[]);
+        }
+        l.sack(1, "1001:8001");
+        l.expect(&["11001:12001"]);
+        l.pass(RTT);
+        l.ack(12_001);
+        assert_eq!(l.windows(), (5, 5));
+        l.finish(30_001);
+        assert_eq!(l.info().tally.fast_retransmissions, 1);
+    }
+}
+
+#[test]
+fn recovery_that_a_timer_begins_does_not_wait_for_long() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 30_000);
+        l.pass(RTT);
+        l.sack(1, "1001:2001");
+        l.expect(&["10001:11001"]);
+        // All else is lost, too.
+        l.expect_after(RTT / 4 + RTT / 4, &["1:1001"]);
+    }
+}
+
+/// More segments are in flight than the scoreboard tells apart, so that some share an entry:
+/// it is split where they were, which is at less than the MSS where there are options.
+#[test]
+fn of_more_segments_than_are_told_apart_all_that_is_reported_counts() {
+    const COUNT: u32 = 70_000;
+
+    let s = Script::with(|config| {
+        config.tcp.initial_window = COUNT;
+        config.tcp.send_buffer = 100 * COUNT as usize;
+        config.tcp.pacing = false;
+    });
+    let syn = "S win 65535 <mss 112,nop,nop,ts 1 0,nop,nop,sackOK,nop,wscale 14>";
+    let (mut s, id) = s.open(syn, 0);
+    s.inject(". 1 ack 1 win 65535 <nop,nop,ts 1 0>");
+    s.send(id, 100 * COUNT as usize);
+    let mut sent = 0;
+    while s.next().is_some() {
+        sent += 1;
+    }
+    assert_eq!(sent, COUNT);
+    let in_flight = s.stack.info(id).unwrap().in_flight;
+    assert_eq!(in_flight, 100 * COUNT);
+    for (left, right) in [(100, 200), (66_500, 67_000), (69_000, 69_001)] {
+        let blocks = format!("{}:{}", 1 + 100 * left, 1 + 100 * right);
+        s.inject(&format!(
+            ". 1 ack 1 win 65535 <nop,nop,ts 1 0,nop,nop,sack {blocks}>"
+        ));
+        // What lies before is received or lost.
+        let in_flight = s.stack.info(id).unwrap().in_flight;
+        assert_eq!(in_flight, 100 * (COUNT - right), "{blocks}");
+    }
+}
+
 /// Once segments were seen to overtake each other, three of them are no proof any more, and
 /// reports of needless retransmissions widen the window.
 #[test]

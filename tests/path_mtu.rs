@@ -335,18 +335,36 @@ fn an_outage_is_no_black_hole_for_long() {
     path.mtu = 0;
     s.send(id, 20_000);
     path.run_for(&mut s, 4_000);
+    assert!(s.stack.info(id).unwrap().send_mss <= 1024);
     path.mtu = 1500;
     path.run_for(&mut s, 60_000);
     assert_eq!(path.next, 40_001);
-    assert!(s.stack.info(id).unwrap().send_mss <= 1024);
-    // It is tried again after ten minutes, and nobody else heard of it.
-    path.run_for(&mut s, 600_000);
-    s.send(id, 5_000);
-    path.run_for(&mut s, 1_000);
+    // What got through before was tried again, and nobody else heard of it.
     assert_eq!(s.stack.info(id).unwrap().send_mss, 1460);
     s.peer.set_port(50_000);
     let (s, id) = open_on(s);
     assert_eq!(mtu(&s, id), 1500);
+}
+
+#[test]
+fn a_path_that_becomes_narrow_and_does_not_say_so_is_tried_twice() {
+    let (mut s, id) = open(|_| {});
+    let mut path = Path::new(1500, Router::Silent);
+    s.send(id, 20_000);
+    path.run(&mut s);
+    path.mtu = 1100;
+    s.send(id, 20_000);
+    // 200, 400 and 800 ms; what is smaller gets through, what is large again does not.
+    path.run_for(&mut s, 1_500);
+    assert!(path.next > 20_001);
+    assert!(path.next < 40_001);
+    path.run_for(&mut s, 60_000);
+    assert_eq!(path.next, 40_001);
+    for _ in 0..10 {
+        s.send(id, 20_000);
+        path.run_for(&mut s, 600_000);
+        assert_eq!(s.stack.info(id).unwrap().send_mss, 1024);
+    }
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Cell {
         let goodput = match self.loss {
             0 => {
                 let rtt = self.rtt();
-                measure::lossless(&mut network, rtt * 100, 200_000, rtt * 50)?
+                measure::lossless(&mut network, rtt * 100, 200_000, rtt * 25)?
             }
             // A loss takes a thousand packets: fewer must do.
             1 => measure::lossy(&mut network, 400)?,

@@ -64,7 +64,8 @@ pub struct Config {
     pub path_mtu_expiry: Duration,
     /// After how many retransmission timeouts in a row segments are made smaller, in case
     /// they are too large for a path that does not say so: text of 1024 octets at first, then
-    /// of 536 (RFC 4821 section 7.7). 3; 0 for never.
+    /// of 536 (RFC 4821 section 7.7). Where larger ones got through before, they are tried
+    /// again with the next acknowledgment. 3; 0 for never.
     pub black_hole_timeouts: u8,
     /// The initial retransmission timeout. 1 s (RFC 6298 section 2.1).
     pub initial_rto: Duration,

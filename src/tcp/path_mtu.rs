@@ -171,15 +171,17 @@ impl Tcb {
             return;
         };
         let mtu = base + HEADERS;
-        // If larger ones did get through, the path may be down rather than narrow, and they are
-        // tried again. If not, each try would stall the connection for as long as this one has.
+        // If larger ones did get through, the path may be down or lose much rather than be
+        // narrow, and they are tried again as soon as anything gets through. If none does from
+        // then on, each further try would stall the connection for as long as this one has.
         let suspects = self.path.largest_acked <= mtu;
         let until = match suspects {
             true => Instant::FAR_FUTURE,
-            false => now + config.path_mtu_age(),
+            false => now,
         };
         self.shrink(config, PathEstimate { mtu, until });
         self.path.suspects = suspects;
+        self.path.largest_acked = self.path.largest_acked.min(mtu);
     }
 
     /// Text went out: how large was the packet? Of what a device will cut into segments, the

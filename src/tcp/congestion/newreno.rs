@@ -102,13 +102,18 @@ impl Controller for NewReno {
         if !again {
             self.ssthresh = half.max(2 * smss);
         }
-        self.cwnd = match event.cause {
-            Cause::Loss => self.ssthresh,
-            // It goes on down to one segment (RFC 3168 section 6.1.2).
-            Cause::Ecn => half.max(smss),
-            Cause::Timeout { .. } => smss,
-        };
-        self.acked = 0;
+        let before = core::mem::replace(
+            &mut self.cwnd,
+            match event.cause {
+                Cause::Loss => self.ssthresh,
+                // It goes on down to one segment (RFC 3168 section 6.1.2).
+                Cause::Ecn => half.max(smss),
+                Cause::Timeout { .. } => smss,
+            },
+        );
+        // The part of a segment by which the window would have grown by now is halved with it.
+        let part = u64::from(self.acked) * u64::from(self.cwnd) / u64::from(before.max(1)) / 2;
+        self.acked = part.min(u64::from(self.cwnd) - 1) as u32;
         self.hystart = None;
         self.after_timeout = matches!(event.cause, Cause::Timeout { .. });
     }
@@ -182,6 +187,22 @@ mod tests {
         reno.on_ack(&ack(0, 1_000_000));
         reno.on_ack(&ack(0, 1000));
         assert_eq!(reno.window(), 8000);
+    }
+
+    #[test]
+    fn what_the_window_had_nearly_grown_by_is_not_lost_with_a_segment() {
+        // Half of what takes the window from 20 to 21: a quarter of 10 to 11 is left of it.
+        let mut reno = avoiding(20);
+        reno.on_ack(&ack(0, 10_000));
+        reno.on_congestion(&event(Cause::Loss, 20_000));
+        reno.on_ack(&ack(0, 7499));
+        assert_eq!(reno.window(), 10_000);
+        reno.on_ack(&ack(0, 1));
+        assert_eq!(reno.window(), 11_000);
+        // Slow start begins with nothing.
+        reno.on_ack(&ack(0, 10_999));
+        reno.on_congestion(&event(Cause::Timeout { again: false }, 11_000));
+        assert!(reno.acked < 1000);
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Episode {
     pub(in crate::tcp) fn is_fast(&self) -> bool {
         matches!(self.kind, Kind::Fast { .. })
     }
+
+    /// Whether fast recovery has sent nothing yet.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(&self.kind, Kind::Fast { prr, .. } if !prr.has_sent())
+    }
 }
 
 /// The probe that is out, or may be sent.

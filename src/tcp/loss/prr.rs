@@ -31,6 +31,11 @@ impl Prr {
         self.window
     }
 
+    /// Whether anything was sent since the start.
+    pub(in crate::tcp) fn has_sent(&self) -> bool {
+        self.sent > 0
+    }
+
     pub(in crate::tcp) fn on_sent(&mut self, octets: u32) {
         self.sent += u64::from(octets);
     }

@@ -110,6 +110,8 @@ impl Tcb {
                 kind: Kind::Fast { prr, .. },
                 ..
             }) => {
+                // The first retransmission waits for no pace.
+                self.flight.at_once |= lost > 0 && !prr.has_sent();
                 let ssthresh = self.congestion.slow_start_threshold();
                 prr.on_ack(
                     delivered,
@@ -155,9 +157,37 @@ impl Tcb {
     pub(in crate::tcp) fn on_reorder_timeout(&mut self, now: Instant) {
         let lost_before = self.flight.board.lost();
         self.detect_losses(now);
-        if lost_before < self.flight.board.lost() && self.flight.episode.is_none() {
-            let report = Report::of(self.flight());
-            self.begin_fast_recovery(now, &report);
+        match &self.flight.episode {
+            None if lost_before < self.flight.board.lost() => {
+                let report = Report::of(self.flight());
+                self.begin_fast_recovery(now, &report);
+                self.wait_for_clock(now);
+            }
+            // The acknowledgment that was waited for did not come.
+            Some(episode) if episode.is_unanswered() => self.flight.at_once = true,
+            _ => {}
+        }
+    }
+
+    /// Recovery begins without an acknowledgment, so nothing has left the network for what it
+    /// sends: while there is text to send, that took the place of what arrived last (limited
+    /// transmit, RFC 5681 section 3.2). A full queue would drop the first retransmission,
+    /// which is congestion once more; the next acknowledgment lets it go (RFC 6937 section 3),
+    /// or the time for which what is overtaken is waited for.
+    fn wait_for_clock(&mut self, now: Instant) {
+        let pipe = self.flight.pipe();
+        if pipe == 0 || self.unsent() == 0 {
+            return;
+        }
+        if let Some(Episode {
+            kind: Kind::Fast { prr, .. },
+            ..
+        }) = &mut self.flight.episode
+        {
+            prr.spend(self.snd.mss.into());
+            self.flight.at_once = false;
+            let due = now + self.rtt.min() / 4;
+            self.timers.set_by(Timer::Reorder, due);
         }
     }
 
