@@ -223,6 +223,20 @@ fn runs_out_of_order_are_bounded() {
 }
 
 #[test]
+fn a_large_window_holds_as_many_runs_as_it_can_have_holes() {
+    // In a buffer of 64 KiB and in one of 1 MiB.
+    for (buffer, runs) in [(1 << 16, 64), (1 << 20, (1 << 20) / 2920)] {
+        let mut s = Script::with(|config| config.tcp.receive_buffer = buffer);
+        s = s.establish(65535).0;
+        for n in 0..1000 {
+            s.inject(&format!(". {}:{} ack 1", 101 + 20 * n, 111 + 20 * n));
+        }
+        let dropped = s.stack.counters().dropped(DropReason::NoRoom);
+        assert_eq!(dropped, 1000 - runs);
+    }
+}
+
+#[test]
 fn the_peer_closes_first() {
     let (mut s, id) = Script::established(65535);
     s.inject("FP. 1:6 ack 1");

@@ -119,7 +119,7 @@ fn what_may_be_fragmented_on_its_way_has_a_number() {
     let (dont_fragment, first) = reply(1000);
     let (_, second) = reply(1000);
     assert!(!dont_fragment && first != 0 && second != 0 && first != second);
-    // Nor does what we make smaller ourselves stay in one piece (found by tests/torture.rs).
+    // Nor does what we make smaller ourselves stay in one piece (found by simulation).
     let mut s = Script::with(|config| config.mtu = 200);
     s.raw(&ping(300));
     let mut fragments = 0;

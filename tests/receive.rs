@@ -467,6 +467,18 @@ fn what_was_once_in_the_window_stays_acceptable() {
 }
 
 #[test]
+fn a_buffer_of_one_octet_tells_of_its_room() {
+    let (mut s, id) = Script::with(|config| config.tcp.receive_buffer = 1).open("S win 65535", 0);
+    for octet in 1..4 {
+        s.inject(&format!("P. {octet}:{} ack 1", octet + 1));
+        s.pass(41);
+        s.expect(&format!(". 1 ack {} win 0", octet + 1));
+        s.read(id, 1);
+        s.expect(&format!(". 1 ack {} win 1", octet + 1));
+    }
+}
+
+#[test]
 fn with_a_closed_window_acknowledgments_and_resets_are_heard() {
     let mut s = Script::with(|config| config.tcp.receive_buffer = 1000);
     let id;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::pair::Pair;
 use super::{Broken, Choices, Dice, Observer, Siege};
+use crate::stack::Counters;
 use crate::time::Instant;
 
 /// What a world saw that came to its end without a fault.
@@ -19,6 +20,12 @@ pub struct Summary {
     pub packets: u64,
     /// Octets that its users read.
     pub octets: u64,
+    /// Segments that its hosts sent again.
+    pub retransmissions: u64,
+    /// Connections that ended by FINs of both sides.
+    pub finished: u64,
+    /// Connections that ended otherwise: reset, aborted, given up.
+    pub broken_off: u64,
 }
 
 impl AddAssign for Summary {
@@ -26,20 +33,24 @@ impl AddAssign for Summary {
         self.time += other.time;
         self.packets += other.packets;
         self.octets += other.octets;
+        self.retransmissions += other.retransmissions;
+        self.finished += other.finished;
+        self.broken_off += other.broken_off;
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary {
-            time,
-            packets,
-            octets,
-        } = self;
-        let hours = time.as_secs_f64() / 3600.0;
         write!(
             f,
-            "{hours:.1} virtual hours, {packets} packets, {octets} octets"
+            "{:.1} virtual hours, {} packets ({} sent again), {} octets, {} connections finished, \
+             {} broken off",
+            self.time.as_secs_f64() / 3600.0,
+            self.packets,
+            self.retransmissions,
+            self.octets,
+            self.finished,
+            self.broken_off
         )
     }
 }
@@ -97,16 +108,30 @@ impl Summary {
     fn of_siege<C: Choices>(siege: &Siege<C>) -> Summary {
         Summary {
             time: siege.now() - siege.start(),
-            packets: siege.counters().segments_sent,
             octets: siege.depth().octets_received,
+            ..Summary::of_hosts([siege.counters()])
         }
     }
 
     fn of_pair(pair: &Pair) -> Summary {
         Summary {
             time: pair.now() - Instant::ZERO,
-            packets: pair.packets(),
             octets: pair.octets(),
+            ..Summary::of_hosts(pair.counters())
         }
+    }
+
+    fn of_hosts<'a>(hosts: impl IntoIterator<Item = &'a Counters>) -> Summary {
+        let mut sum = Summary::default();
+        for host in hosts {
+            sum.packets += host.packets_sent;
+            sum.retransmissions += host.retransmissions;
+            sum.finished += host.connections_finished;
+            sum.broken_off += host.connections_reset
+                + host.connections_aborted
+                + host.connections_timed_out
+                + host.connections_unreachable;
+        }
+        sum
     }
 }

@@ -243,9 +243,9 @@ impl Tcb {
     /// What is counted and measured stays within its bounds.
     fn audit_limits(&self, config: &Config) -> Result<(), String> {
         let settings = self.settings(config);
-        // RFC 9293 section 3.8.3; the user may have lowered it meanwhile.
+        // RFC 9293 section 3.8.3; the user may have lowered it meanwhile. In CLOSED it is what it
+        // was before, by another limit.
         let limit = match self.state {
-            // It may have failed to open.
             State::Closed => u8::MAX,
             State::SynReceived if self.passive => config.max_syn_ack_retransmissions,
             _ if settings.user_timeout.is_some() || self.settings.is_some() => u8::MAX,
@@ -254,7 +254,8 @@ impl Tcb {
         };
         hold!(
             self.retries <= limit,
-            "{} retransmissions in a row, at most {limit} allowed",
+            "{}: {} retransmissions in a row, at most {limit} allowed",
+            self.state,
             self.retries
         );
         // RFC 5961 section 7.
@@ -399,13 +400,14 @@ impl Tcb {
         hold!(
             !outstanding || runs(Timer::Retransmit) || runs(Timer::Persist),
             "{state}: {flight} octets in flight, {unsent} to be sent, FIN to be sent: {}, and no \
-             timer runs: {self:?}",
+             timer runs",
             self.owes_fin()
         );
-        // RFC 9293 sections 3.8.3 and 3.8.4.
+        // RFC 9293 sections 3.8.3 and 3.8.4. It comes early, finds out, and is set again.
+        let (due, latest) = (self.timers.due(Timer::Liveness), self.watch_due(config));
         hold!(
-            runs(Timer::Liveness) || !self.wants_watch(config),
-            "{state}: nobody looks whether the peer is there"
+            due <= latest,
+            "{state}: whether the peer is there is looked at {due}, not by {latest}"
         );
         Ok(())
     }

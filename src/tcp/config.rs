@@ -105,8 +105,10 @@ pub struct Config {
     pub max_syn_retransmissions: u8,
     /// R2 for our SYN,ACK in a passive open. 5, as Linux has it.
     pub max_syn_ack_retransmissions: u8,
-    /// How many separate runs of octets are kept that arrived ahead of their turn; what would
-    /// make one more is dropped, for the peer to send again (CVE-2018-5390). 64.
+    /// How many separate runs of octets are kept that arrived ahead of their turn, at most; what
+    /// would make one more is dropped, for the peer to send again (CVE-2018-5390). 65,536;
+    /// in any case no more than there are when every second full segment of a window is
+    /// missing, or 64 with a small [`receive_buffer`](Config::receive_buffer).
     pub max_out_of_order_runs: usize,
     /// How long after the last text a connection keeps the memory of empty buffers. 1 s.
     pub buffer_retention: Duration,
@@ -166,7 +168,7 @@ impl Default for Config {
             trouble_retransmissions: 3,
             max_syn_retransmissions: 7,
             max_syn_ack_retransmissions: 5,
-            max_out_of_order_runs: 64,
+            max_out_of_order_runs: 1 << 16,
             buffer_retention: Duration::from_secs(1),
             max_challenges: 10,
             challenge_interval: Duration::from_secs(5),
@@ -196,6 +198,16 @@ impl Config {
     /// How long a path's MTU is believed.
     pub(super) fn path_mtu_age(&self) -> Duration {
         self.path_mtu_expiry.max(Duration::from_secs(300))
+    }
+
+    /// How many runs ahead of their turn are kept, where segments are of `mss` octets: what a
+    /// queue that overflows leaves of a large window is many more than of a small one.
+    pub(super) fn out_of_order_runs(&self, mss: u16) -> usize {
+        const LEAST: u32 = 64;
+
+        let every_second = self.receive_window() / (2 * u32::from(mss.max(1)));
+        self.max_out_of_order_runs
+            .min(every_second.max(LEAST) as usize)
     }
 
     /// How many octets the send buffer holds: well below 2^31, so that sequence numbers in

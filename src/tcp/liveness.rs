@@ -189,11 +189,14 @@ impl Tcb {
         }
     }
 
-    /// Whether the timer has to run that watches over user timeout and keepalive.
+    /// When user timeout or keepalive have something to do, if nothing happens before.
     #[cfg(feature = "simulation")]
-    pub(super) fn wants_watch(&self, config: &Config) -> bool {
-        self.keepalive(config).is_some()
-            || (self.user_timeout(config).is_some() && self.is_waiting())
+    pub(super) fn watch_due(&self, config: &Config) -> Instant {
+        let keepalive = self.keepalive(config);
+        let probe = keepalive.map_or(Instant::FAR_FUTURE, |keepalive| {
+            self.keepalive_due(&keepalive)
+        });
+        probe.min(self.user_timeout_due(config))
     }
 
     /// Probes since the peer was last heard.

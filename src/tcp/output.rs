@@ -93,9 +93,7 @@ impl Tcb {
             // Our FIN is acknowledged: there is no more.
             return None;
         }
-        // Options take from the room for text (RFC 9293 section 3.7.1).
-        let mss = u32::from(self.snd.mss);
-        let mss = mss.saturating_sub(self.option_len()).max(1);
+        let mss = self.segment_text();
         if let Some(probe) = self.next_tail_probe(mss) {
             return Some(probe);
         }
@@ -357,6 +355,12 @@ impl Tcb {
             is_retransmission,
             dont_fragment: self.path.forbids_fragments(config),
         }
+    }
+
+    /// The most text in the next segment: options take from its room (RFC 9293 section 3.7.1).
+    pub(super) fn segment_text(&self) -> u32 {
+        let mss = u32::from(self.snd.mss);
+        mss.saturating_sub(self.option_len()).max(1)
     }
 
     /// What timestamps and SACK blocks take of the next segment's header, in octets, padding

@@ -102,7 +102,7 @@ impl State {
     }
 
     /// Whether both sides know each other's numbers (RFC 9293 section 3.3.2).
-    pub(super) const fn is_synchronized(self) -> bool {
+    pub(crate) const fn is_synchronized(self) -> bool {
         !matches!(
             self,
             State::Listen | State::SynSent | State::SynReceived | State::Closed

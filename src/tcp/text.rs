@@ -78,7 +78,8 @@ impl Tcb {
         } else {
             self.duplicate_acks_due = self.duplicate_acks_due.saturating_add(1);
         }
-        let (right, limit) = (left + text.len() as u32, config.max_out_of_order_runs);
+        let limit = config.out_of_order_runs(self.rcv.mss);
+        let right = left + text.len() as u32;
         if !self.reassembly.insert(left, right, limit) {
             return SegmentFate::NoRoom;
         }
@@ -172,8 +173,9 @@ impl Tcb {
         if self.rcv.fin != Some(self.rcv.nxt) {
             return;
         }
-        // There is nothing after the end.
+        // There is nothing after the end, and no need for the storage that it took.
         self.reassembly.clear();
+        self.release_receive_buffer();
         self.rcv.nxt += 1;
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
         self.ack_due = AckDue::Now;

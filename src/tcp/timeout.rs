@@ -120,7 +120,7 @@ impl Tcb {
 mod tests {
     use super::*;
     use crate::tcp::{Opening, PeerSyn};
-    use crate::wire::SeqNumber;
+    use crate::wire::{SeqNumber, TcpSegment};
 
     #[test]
     fn idle_connections_keep_no_storage() {
@@ -169,5 +169,32 @@ mod tests {
         tcb.receive_buffer.extend(101);
         tcb.consume(&config, 101);
         assert_eq!(capacity(&tcb), (0, 0));
+    }
+
+    #[test]
+    fn text_beyond_the_end_keeps_no_storage() {
+        let config = Config::default();
+        let opening = Opening {
+            iss: SeqNumber(0),
+            mss: 1460,
+            timestamp_offset: 0,
+        };
+        let mut tcb = Tcb::connect(&config, opening);
+        (tcb.state, tcb.rcv.nxt, tcb.rcv.edge) =
+            (State::Established, SeqNumber(1), SeqNumber(1) + 1000);
+        let mut now = Instant::from_millis(1);
+        tcb.keep_buffers(now, &config);
+        tcb.receive_buffer.write_at(200, &[2]);
+        tcb.reassembly.insert(SeqNumber(201), SeqNumber(202), 9);
+        now += config.buffer_retention;
+        tcb.handle_timeout(now, &config);
+        assert_eq!(tcb.receive_buffer.capacity(), 4096, "it may be read yet");
+        let mut header = [0; 20];
+        // Number 1, FIN and ACK.
+        (header[7], header[12], header[13]) = (1, 5 << 4, 0x11);
+        let fin = TcpSegment::parse_unverified(&header).unwrap();
+        tcb.receive_fin(now, &config, &fin, &mut Effects::default());
+        assert_eq!(tcb.state, State::CloseWait);
+        assert_eq!(tcb.receive_buffer.capacity(), 0);
     }
 }

@@ -51,7 +51,7 @@ impl Tcb {
     /// that (RFC 9293 section 3.8.6.2.2).
     pub(super) fn note_read(&mut self, config: &Config) {
         let offered = self.rcv.edge - self.rcv.nxt;
-        let low = offered < self.largest_window(config) / 2;
+        let low = offered < self.largest_window(config).div_ceil(2);
         if low && self.state.receives_text() && self.window_gain(config) > 0 {
             self.ack_due = AckDue::Now;
         }

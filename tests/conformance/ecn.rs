@@ -15,6 +15,7 @@ tests! {
     "3168-3" => a_mark_is_echoed_until_it_was_heard,
     "3168-4" => an_echo_cuts_the_window_once_a_round_trip,
     "3168-4" => at_a_window_of_one_segment_new_text_waits_for_the_timer,
+    "3168-4" => new_text_that_waits_for_the_timer_does_not_lose_it,
     "3168-5" => a_mark_outside_the_window_is_ignored,
     "3168-6" => a_mark_on_a_fragment_is_the_datagrams,
 }
@@ -181,6 +182,26 @@ fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
     s.inject(". 1 ack 2001");
     let sent = s.next().expect("the next one");
     assert!(sent.starts_with("P. 2001:3001 ack 1 "), "{sent}");
+}
+
+/// What was in flight beside it may be acknowledged before the timer fires.
+fn new_text_that_waits_for_the_timer_does_not_lose_it(start: Start) {
+    let mut s = start.script_with(|config| config.tcp.initial_window = 1);
+    s.inject("SEW 0 <mss 1000,nop,nop,sackOK>");
+    s.expect("SE. 0 ack 1 <mss 1460,nop,nop,sackOK>");
+    s.pass(100);
+    s.inject(". 1 ack 1");
+    let id = s.accept();
+    s.send(id, 3000);
+    s.expect_all(&[". 1:1001 ack 1 ect0"]);
+    // Beyond the window, to learn what became of the first one.
+    let (_, sent) = s.wait();
+    assert!(sent.starts_with(". 1001:2001 ack 1 "), "{sent}");
+    s.inject("E. 1 ack 1001");
+    s.inject(". 1 ack 2001");
+    s.expect_nothing();
+    let (_, sent) = s.wait();
+    assert!(sent.starts_with("PW. 2001:3001 ack 1 "), "{sent}");
 }
 
 fn a_mark_outside_the_window_is_ignored(start: Start) {

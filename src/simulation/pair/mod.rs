@@ -17,7 +17,7 @@ use self::talk::Talk;
 use self::way::{LINK_MTU, Way};
 use super::broken::ensure;
 use super::{Broken, Choices, Dice, Observer, Passage};
-use crate::stack::Event;
+use crate::stack::{ConnectionId, Counters, Event};
 use crate::tcp::{CloseReason, State};
 use crate::time::Instant;
 use crate::wire::{IpProtocol, Ipv4Packet, TcpPacket};
@@ -42,7 +42,7 @@ pub(super) struct Pair {
     talks: Vec<Talk>,
     calamities: VecDeque<(Duration, Calamity)>,
     scenario: Scenario,
-    /// How many packets were sent, and how many octets read.
+    /// How many packets were sent, and how many octets users have read.
     packets: u64,
     octets: u64,
 }
@@ -78,8 +78,9 @@ impl Pair {
         self.now
     }
 
-    pub(super) fn packets(&self) -> u64 {
-        self.packets
+    /// What each host has counted.
+    pub(super) fn counters(&self) -> [&Counters; 2] {
+        [0, 1].map(|host| self.hosts[host].stack.counters())
     }
 
     pub(super) fn octets(&self) -> u64 {
@@ -238,12 +239,7 @@ impl Pair {
         Ok(())
     }
 
-    fn with_user(
-        &mut self,
-        host: usize,
-        id: crate::stack::ConnectionId,
-        tell: impl FnOnce(&mut user::User),
-    ) {
+    fn with_user(&mut self, host: usize, id: ConnectionId, tell: impl FnOnce(&mut user::User)) {
         let mut users = self.talks.iter_mut().map(|talk| &mut talk.users[host]);
         if let Some(user) = users.find(|user| user.id == Some(id)) {
             tell(user);

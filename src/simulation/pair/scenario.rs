@@ -159,7 +159,7 @@ impl Scenario {
             .unwrap_or(LINK_MTU)
             .min(self.directions[0].mtu)
             .min(self.directions[1].mtu);
-        let most = (room(0).min(room(1)) * 40).min((mtu - 40) * 200) as u64;
+        let most = (room(0).min(room(1)) * 100).min((mtu - 40) * 600) as u64;
         let amount = dice.pick(&[0, 1, most / 50 + 1, most / 4 + 1, most + 1]);
         let mut plans = [0, 1].map(|_| plan(amount, self.patient, dice));
         if dice.percent(50) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Siege;
 use super::host::{HOST, MAX_CONNECTIONS, PORT, fresh};
+use super::user::Handle;
 use crate::simulation::broken::{Broken, ensure};
 use crate::simulation::text::octet;
 use crate::simulation::{Choices, Observer};
@@ -220,10 +221,11 @@ impl<C: Choices> Siege<C> {
         watch.note(self.now, 0, format_args!("the network is good from now on"));
         (self.manners.loss, self.manners.dark) = (0, 0);
         self.manners.diligent = true;
-        // What has ended before may have had successors, of which its peer knows instead.
+        // What has ended before may have successors, of which its peer knows instead.
         self.poll_events(watch)?;
         for at in (0..self.handles.len()).rev() {
-            if self.handles[at].closed.is_some() {
+            let Handle { id, quad, .. } = self.handles[at];
+            if self.stack.state(id) != self.stack.state_of(quad) {
                 self.close(watch, at);
             }
         }

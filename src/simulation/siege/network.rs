@@ -154,9 +154,15 @@ impl<C: Choices> Siege<C> {
             // A cookie that was still to go out when another came back.
             return Ok(());
         }
+        if state == Some(State::SynReceived) && !tcp.flags().syn() {
+            // The one in TIME-WAIT, which stays until its successor is open.
+            let empty = tcp.sequence_len() == 0;
+            ensure!(empty, "text to {} before it is open", self.peers[at].quad);
+            return Ok(());
+        }
         let peer = &mut self.peers[at];
         let before = (peer.nxt, peer.ack);
-        peer.check(self.now, &tcp, receive_window)?;
+        peer.check(self.now, state, &tcp, receive_window)?;
         if !tcp.flags().syn() {
             self.depth.wraps += wraps(before.0, peer.nxt) + wraps(before.1, peer.ack);
         }

@@ -27,7 +27,7 @@ pub(super) struct Peer {
     /// When that came.
     heard: Instant,
     /// Whether the host has acknowledged anything of the present connection.
-    acknowledged: bool,
+    pub(super) acknowledged: bool,
     /// The peer's own initial number, as the host believed it.
     pub(super) irs: SeqNumber,
     /// What the SYN that the host believed said.
@@ -120,8 +120,7 @@ impl Peer {
     fn note_cookie(&mut self, tcp: &TcpSegment<'_>) {
         self.iss = Some(tcp.ack() - 1);
         self.nxt = tcp.ack();
-        self.ack = tcp.seq();
-        self.acknowledged = false;
+        (self.ack, self.acknowledged) = (tcp.seq(), true);
         self.window = u16::MAX;
         self.irs = tcp.seq() - 1;
         self.shift = 14;
@@ -133,6 +132,7 @@ impl Peer {
     pub(super) fn check(
         &mut self,
         now: Instant,
+        state: Option<State>,
         tcp: &TcpSegment<'_>,
         receive_window: u32,
     ) -> Result<(), Broken> {
@@ -158,8 +158,10 @@ impl Peer {
             self.nxt = end;
         }
         if flags.ack() {
+            // Of a connection in TIME-WAIT there may have been a successor that did not open.
+            let succeeded = state == Some(State::TimeWait);
             ensure!(
-                !self.acknowledged || self.ack <= tcp.ack(),
+                !self.acknowledged || succeeded || self.ack <= tcp.ack(),
                 "an acknowledgment to {quad} taken back"
             );
             (self.ack, self.window) = (tcp.ack(), tcp.window());
@@ -172,11 +174,12 @@ impl Peer {
     /// The host's SYN, for the first time or again.
     fn note_syn(&mut self, tcp: &TcpSegment<'_>, options: &OptionSummary) {
         (self.scale, self.sack) = (options.window_scale, options.sack_permitted);
+        // A cookie comes again with another answer to what its SYN says.
+        (self.times, self.acknowledged) = (None, false);
         if self.iss != Some(tcp.seq()) {
             self.iss = Some(tcp.seq());
             self.nxt = tcp.seq() + 1;
             self.edge = tcp.seq() + 1 + u32::from(self.syn_window);
-            (self.times, self.acknowledged) = (None, false);
             self.end.open(tcp.seq());
         }
     }

@@ -156,8 +156,8 @@ impl<C: Choices> Siege<C> {
                 let irs = self.peers[at].ack + 1 + self.choices.below(100_000) as u32;
                 self.speak_syn(watch, at, irs, None)
             }
-            // The host's SYN has not come yet.
-            Some(_) if peer.iss.is_none() => Ok(()),
+            // The host's answer to its SYN has not come yet.
+            Some(_) if !peer.acknowledged => Ok(()),
             Some(state) => self.speak_text(watch, at, state, calm),
         }
     }

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use super::scoreboard::{Delivered, Scoreboard};
+use super::scoreboard::{Delivered, Scoreboard, sent_after};
 use crate::time::Instant;
 use crate::wire::SeqNumber;
 
@@ -159,10 +159,7 @@ impl Rack {
         let patience = self.rtt + self.window(at_once, min_rtt, srtt);
         let latest = (self.sent_at, self.end);
         let mut look_again = None;
-        let lost_again = board.mark_lost(|end, sent_at| {
-            if !sent_after(latest, (sent_at, end)) {
-                return false;
-            }
+        let lost_again = board.mark_overtaken(latest, |sent_at| {
             let due = sent_at + patience;
             if now < due {
                 look_again = look_again.max(Some(due));
@@ -185,9 +182,4 @@ impl Rack {
         let patience = self.rtt + self.window(true, min_rtt, srtt);
         board.mark_lost(|_, sent_at| sent_at + patience <= now);
     }
-}
-
-/// RACK_sent_after: by time, and of what was sent at once by number.
-fn sent_after(one: (Instant, SeqNumber), other: (Instant, SeqNumber)) -> bool {
-    one.0 > other.0 || (one.0 == other.0 && one.1 > other.1)
 }

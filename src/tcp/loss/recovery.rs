@@ -41,6 +41,7 @@ impl Tcb {
             is_older: |sent_at| echo.is_older_than(sent_at),
         };
         let point = self.flight.episode.as_ref().map(|episode| episode.point);
+        let segment = self.segment_text();
         let (board, rack) = (&mut self.flight.board, &mut self.flight.rack);
         let arrived = &mut report.arrived;
         let mut tell = |delivered| rack.note_delivered(&delivered, point, &evidence, arrived);
@@ -50,12 +51,11 @@ impl Tcb {
         if self.rcv.sack_permitted {
             report.sacks = !blocks.is_empty();
             report.duplicate = duplicate(blocks, ack, self.snd.max_wnd);
-            let mss = self.snd.mss.into();
             let fresh = blocks.iter().skip(usize::from(report.duplicate.is_some()));
             for block in fresh {
                 // Anything else is absurd, or old (CVE-2020-11912).
                 if ack <= block.left && block.left < block.right && block.right <= self.snd.nxt {
-                    board.sack(block.left, block.right, mss, &mut tell);
+                    board.sack(block.left, block.right, segment, &mut tell);
                 }
             }
         }
@@ -409,7 +409,6 @@ impl Tcb {
         }
         if self.flight() == 0 {
             self.flight.tail.forget_due();
-            // What waits for it to expire would wait for ever (RFC 3168 section 6.1.2).
             if !self.ecn.holds() {
                 self.timers.stop(Timer::Retransmit);
             }

@@ -1,6 +1,7 @@
 //! What is in flight and how each octet of it fares (RFC 6675 section 4, RFC 8985 section 5).
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use crate::time::Instant;
 use crate::wire::SeqNumber;
@@ -63,7 +64,7 @@ pub(in crate::tcp) struct Scoreboard {
 
 impl Scoreboard {
     /// No more runs than this.
-    const MAX_RUNS: usize = 1 << 14;
+    const MAX_RUNS: usize = 1 << 16;
 
     /// Nothing is in flight; the first octet to be sent is `base`.
     pub(in crate::tcp) fn new(base: SeqNumber) -> Scoreboard {
@@ -296,10 +297,45 @@ impl Scoreboard {
         &mut self,
         mut is_lost: impl FnMut(SeqNumber, Instant) -> bool,
     ) -> Option<Instant> {
+        self.mark(|run| {
+            let in_flight = run.fate == Fate::InFlight;
+            ControlFlow::Continue(in_flight && is_lost(run.end, run.sent_at))
+        })
+    }
+
+    /// As [`mark_lost`](Scoreboard::mark_lost), of what was sent before `latest`: a time, and a
+    /// number for what was sent at one time.
+    ///
+    /// What was sent only once was so in the order of its numbers, and what follows it for the
+    /// first time after it: the first that was sent after `latest` ends the search, which else
+    /// would go through all that is in flight for each acknowledgment.
+    pub(in crate::tcp) fn mark_overtaken(
+        &mut self,
+        latest: (Instant, SeqNumber),
+        mut is_lost: impl FnMut(Instant) -> bool,
+    ) -> Option<Instant> {
+        self.mark(|run| {
+            if sent_after(latest, (run.sent_at, run.end)) {
+                let in_flight = run.fate == Fate::InFlight;
+                ControlFlow::Continue(in_flight && is_lost(run.sent_at))
+            } else if run.again || run.fate == Fate::Sacked {
+                // Runs that were received have melted together.
+                ControlFlow::Continue(false)
+            } else {
+                ControlFlow::Break(())
+            }
+        })
+    }
+
+    /// Takes for lost the runs in flight of which `is_lost` says so.
+    fn mark(&mut self, mut is_lost: impl FnMut(&Run) -> ControlFlow<(), bool>) -> Option<Instant> {
         let mut start = self.base;
         let mut again = None;
         for run in &mut self.runs {
-            if run.fate == Fate::InFlight && is_lost(run.end, run.sent_at) {
+            let ControlFlow::Continue(lost) = is_lost(run) else {
+                break;
+            };
+            if lost {
                 run.fate = Fate::Lost;
                 if run.again {
                     again = again.max(Some(run.sent_at));
@@ -447,6 +483,11 @@ impl Scoreboard {
             Fate::Lost => &mut self.lost,
         }
     }
+}
+
+/// RACK_sent_after (RFC 8985 section 6.2): by time, and of what was sent at once by number.
+pub(super) fn sent_after(one: (Instant, SeqNumber), other: (Instant, SeqNumber)) -> bool {
+    one.0 > other.0 || (one.0 == other.0 && one.1 > other.1)
 }
 
 #[cfg(feature = "simulation")]

@@ -218,6 +218,58 @@ fn tiny_segments_and_reports_keep_it_bounded() {
     assert_eq!(board.sacked_runs, 0);
 }
 
+proptest! {
+    /// The search that ends early finds what a search through all does.
+    #[test]
+    fn what_was_overtaken_is_found_without_looking_at_all(
+        sent in prop::collection::vec((0..3u64, 0..8u8), 1..60),
+        (late, number) in (0..100u64, 0..60_000u32),
+        limit in 0..100u64,
+    ) {
+        let at = Instant::from_millis;
+        let board = || {
+            let mut board = Scoreboard::new(SeqNumber(0));
+            let (mut now, mut end) = (1, 0);
+            for (pause, what) in &sent {
+                now += pause;
+                match (what, end) {
+                    // Some are sent again, reported, or taken for lost.
+                    (0, 3000..) => board.push_again(SeqNumber(end - 3000), SeqNumber(end - 2000), at(now)),
+                    (1, 3000..) => board.sack(SeqNumber(end - 3000), SeqNumber(end - 1000), 1000, |_| {}),
+                    (2, 3000..) => {
+                        board.mark_lost(|run_end, _| run_end == SeqNumber(end - 2000));
+                    }
+                    _ => {
+                        end += 1000;
+                        board.push(SeqNumber(end), at(now));
+                    }
+                }
+            }
+            board
+        };
+        let latest = (at(late), SeqNumber(number));
+        let (mut quick, mut thorough) = (board(), board());
+        let mut asked = [Vec::new(), Vec::new()];
+        let found = quick.mark_overtaken(latest, |sent_at| {
+            asked[0].push(sent_at);
+            sent_at < at(limit)
+        });
+        let expected = thorough.mark_lost(|end, sent_at| {
+            let overtaken = sent_after(latest, (sent_at, end));
+            if overtaken {
+                asked[1].push(sent_at);
+            }
+            overtaken && sent_at < at(limit)
+        });
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(&asked[0], &asked[1]);
+        let fates = |board: &Scoreboard| -> Vec<(SeqNumber, Fate)> {
+            board.runs.iter().map(|run| (run.end, run.fate)).collect()
+        };
+        prop_assert_eq!(fates(&quick), fates(&thorough));
+    }
+}
+
 /// What an acknowledgment costs with 10,000 segments in flight; run with `--release
 /// --ignored --nocapture`.
 #[test]

@@ -1,0 +1,436 @@
+//! What one end should know of what it has sent: a naive model of a connection's sender, which is
+//! told of the segments that go out and come in, and nothing else.
+//!
+//! Where the connection has a scoreboard of runs that it splits and melts in place, the model
+//! has a map of segments as they were last sent and a list of what was reported, counted from
+//! the first number on, so that nothing wraps around. It knows what segments say and what
+//! RFC 9293 section 3.10.7.4 does with them, but nothing of recovery, congestion and timers.
+//!
+//! Both ends are taken to be honest. What the connection may do beyond the letter of the RFCs
+//! stands at the rule that allows it.
+
+use std::collections::BTreeMap;
+
+use super::broken::{Broken, ensure};
+use crate::tcp::Tcb;
+use crate::tcp::audit::{Fate, View};
+use crate::time::Instant;
+use crate::wire::{OptionSummary, SackBlock, SeqNumber, TcpSegment};
+
+/// A model of one direction of one connection. Numbers are counted from ISS on.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    /// ISS; none before the first SYN.
+    iss: Option<SeqNumber>,
+    /// Whether the peer has acknowledged the SYN.
+    open: bool,
+    una: i64,
+    nxt: i64,
+    wnd: i64,
+    /// SND.WL1, in the peer's own numbers, and SND.WL2.
+    set_by: (SeqNumber, i64),
+    /// What was sent and is not acknowledged, as it was last sent: by its first number.
+    sent: BTreeMap<i64, Sent>,
+    /// What the peer has reported of it, from one number up to another, in order and apart.
+    reported: Vec<(i64, i64)>,
+    /// How many segments in a row went out beyond the congestion window, and when.
+    beyond: (u32, Instant),
+}
+
+/// A segment, or what is left of it after another was sent over it.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    /// The number after it.
+    end: i64,
+    /// When it was sent.
+    at: Instant,
+    /// Whether one report covered all of it.
+    is_reported: bool,
+}
+
+impl Model {
+    /// Before the first segment.
+    pub(crate) fn new() -> Model {
+        Model::default()
+    }
+
+    /// The end hands a segment to the network at `now`; `tcb` is its connection after that,
+    /// if there is one already.
+    pub(crate) fn sent(
+        &mut self,
+        now: Instant,
+        segment: &TcpSegment<'_>,
+        tcb: Option<&Tcb>,
+    ) -> Result<(), Broken> {
+        let flags = segment.flags();
+        if flags.rst() {
+            // It answers what should not have come, by whatever number that had.
+            return Ok(());
+        }
+        if flags.syn() && self.iss != Some(segment.seq()) {
+            // The first one, or another connection with the same addresses and ports.
+            *self = Model {
+                iss: Some(segment.seq()),
+                nxt: 1,
+                ..Model::default()
+            };
+        }
+        if flags.syn() {
+            ensure!(
+                !self.open && segment.payload().is_empty(),
+                "the SYN is sent again when it was acknowledged, or with text"
+            );
+            return Ok(());
+        }
+        let Some(tcb) = tcb.filter(|tcb| self.is_of(&tcb.view(now))) else {
+            return Ok(());
+        };
+        let (start, len) = (self.number(segment.seq()), segment.sequence_len());
+        let end = start + i64::from(len);
+        let view = tcb.view(now);
+        if len == 0 {
+            // Appendix A.2 and section 3.8.4 of RFC 9293: no further than the peer's window, and
+            // a keepalive has the number before that.
+            ensure!(
+                self.una - 1 <= start && start <= self.nxt,
+                "a segment without text has number {start}, SND.UNA is {}, SND.NXT {}",
+                self.una,
+                self.nxt
+            );
+            return Ok(());
+        }
+        self.check_room(start, end, &view)?;
+        self.check_again(start, end, &view)?;
+        self.check_congestion(now, &view)?;
+        self.put(start, end, now);
+        // What was sent again is in flight again.
+        for (from, to, fate) in self.runs(tcb) {
+            ensure!(
+                to <= start || end <= from || fate == Fate::InFlight,
+                "{from}..{to} is {fate:?} when {start}..{end} has just been sent"
+            );
+        }
+        Ok(())
+    }
+
+    /// No number is skipped, none sent that was acknowledged, and none beyond the peer's window
+    /// (RFC 9293 section 3.8.6), also where that has shrunk (SHLD-16), but an octet that probes it.
+    fn check_room(&self, start: i64, end: i64, view: &View) -> Result<(), Broken> {
+        ensure!(
+            self.una <= start && start <= self.nxt,
+            "{start}..{end} is sent, SND.UNA is {}, SND.NXT {}",
+            self.una,
+            self.nxt
+        );
+        let room = self.wnd.max(i64::from(view.probes_window));
+        ensure!(
+            end <= self.una + room,
+            "{start}..{end} is sent, SND.UNA is {}, SND.WND {}, probing: {}",
+            self.una,
+            self.wnd,
+            view.probes_window
+        );
+        Ok(())
+    }
+
+    /// What the peer has reported as received is not sent again (RFC 2018 section 5.1); a window
+    /// probe begins at SND.UNA whatever follows.
+    fn check_again(&self, start: i64, end: i64, view: &View) -> Result<(), Broken> {
+        let mut again = self.sent.range(..end).rev();
+        let again = again.by_ref().take_while(|(_, sent)| start < sent.end);
+        let Some((from, sent)) = again.filter(|(_, sent)| sent.is_reported).last() else {
+            return Ok(());
+        };
+        ensure!(
+            view.probes_window,
+            "{start}..{end} is sent again, {from}..{} of it was received",
+            sent.end
+        );
+        Ok(())
+    }
+
+    /// The congestion window holds what is in flight (RFC 5681 section 3.1), but for a few
+    /// segments that go out whatever it says: the only one in flight, the first of a recovery
+    /// (RFC 6582 section 3.2), a probe for a lost tail (RFC 8985 section 7.3) or of the window,
+    /// and the two by which F-RTO asks (RFC 5682 section 2.1). Each of them waits for news.
+    fn check_congestion(&mut self, now: Instant, view: &View) -> Result<(), Broken> {
+        /// Not all of them come together.
+        const MOST: u32 = 3;
+
+        let (before, at) = self.beyond;
+        let count = match view.pipe <= view.cwnd {
+            true => 0,
+            false if at < now => 1,
+            false => before + 1,
+        };
+        self.beyond = (count, now);
+        ensure!(
+            count <= MOST,
+            "{count} segments in a row beyond the congestion window: {} in flight, the window is {}",
+            view.pipe,
+            view.cwnd
+        );
+        Ok(())
+    }
+
+    /// A segment was given to the end at `now`; how its connection saw itself before and sees
+    /// itself after it, where it was there.
+    pub(crate) fn told(
+        &mut self,
+        now: Instant,
+        segment: &TcpSegment<'_>,
+        before: Option<&View>,
+        after: Option<&View>,
+    ) -> Result<(), Broken> {
+        self.beyond.0 = 0;
+        let is_ours = |view: &&View| Some(view.iss) == self.iss;
+        let Some(after) = after.filter(is_ours) else {
+            return Ok(());
+        };
+        if !self.open {
+            return self.told_of_syn(segment, after);
+        }
+        let Some(before) = before.filter(is_ours) else {
+            return Ok(());
+        };
+        let (options, _) = OptionSummary::tolerant(segment.option_bytes());
+        if !self.takes(segment, &options, before) {
+            let known = |view: &View| (view.una, view.wnd, view.rcv_nxt, view.heard);
+            ensure!(
+                known(before) == known(after),
+                "a segment that is not acceptable has changed SND.UNA, SND.WND, RCV.NXT or when \
+                 the peer was heard: {:?} to {:?}",
+                known(before),
+                known(after)
+            );
+            return Ok(());
+        }
+        ensure!(
+            after.heard == now,
+            "an acceptable segment came at {now}, and the peer was heard at {}",
+            after.heard
+        );
+        let ack = self.number(segment.ack());
+        if ack < self.una {
+            // Overtaken by another: it says nothing new.
+            return Ok(());
+        }
+        self.acknowledge(ack);
+        // RFC 9293 section 3.10.7.4, but by the acknowledgment first: the number of a
+        // retransmission is low, and its window new.
+        let (wl1, wl2) = self.set_by;
+        if wl2 < ack || (wl2 == ack && wl1 <= segment.seq()) {
+            self.set_window(segment, ack, after.shift);
+        }
+        if after.sack_permitted {
+            for block in options.sack() {
+                self.report(ack, *block);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the ACK field of a segment counts: RFC 9293 section 3.10.7.4 down to its fifth
+    /// step, RFC 5961, and PAWS.
+    fn takes(&self, segment: &TcpSegment<'_>, options: &OptionSummary, before: &View) -> bool {
+        let flags = segment.flags();
+        if !before.state.is_synchronized() || flags.rst() || flags.syn() || !flags.ack() {
+            return false;
+        }
+        // RFC 7323 sections 3.2 and 5.3.
+        if before.timestamps {
+            match (options.timestamps, before.ts_recent) {
+                (None, _) => return false,
+                (Some((value, _)), Some(recent)) if (value.wrapping_sub(recent) as i32) < 0 => {
+                    return false;
+                }
+                _ => {}
+            }
+        }
+        // RFC 9293 section 3.4, table 6, with RCV.NXT as zero.
+        let window = i64::from(before.rcv_edge.0.wrapping_sub(before.rcv_nxt.0));
+        let start = i64::from(segment.seq().0.wrapping_sub(before.rcv_nxt.0) as i32);
+        let len = i64::from(segment.sequence_len());
+        let acceptable = match len {
+            // From beyond the window by one, or two where that was probed: its sender has
+            // filled it (appendix A.2).
+            0 => (0..window + 2).contains(&start),
+            _ => {
+                start == 0
+                    || (0..window).contains(&start)
+                    || (start < 0 && 0 < start + len && window > 0)
+            }
+        };
+        // RFC 5961 section 5.2.
+        let ack = self.number(segment.ack());
+        acceptable && self.una - i64::from(before.max_wnd) <= ack && ack <= self.nxt
+    }
+
+    /// The handshake goes on, and may be done.
+    fn told_of_syn(&mut self, segment: &TcpSegment<'_>, after: &View) -> Result<(), Broken> {
+        let (una, iss) = (after.una, after.iss);
+        if una == iss {
+            return Ok(());
+        }
+        ensure!(
+            una == iss + 1 && segment.flags().ack() && segment.ack() == una,
+            "SND.UNA is {una} after an acknowledgment of {}, ISS is {iss}",
+            segment.ack()
+        );
+        self.open = true;
+        self.una = 1;
+        // The window of a SYN is not scaled (RFC 7323 section 2.2).
+        let shift = if segment.flags().syn() {
+            0
+        } else {
+            after.shift
+        };
+        self.set_window(segment, 1, shift);
+        Ok(())
+    }
+
+    /// What the connection says of itself agrees with what it has sent and was told.
+    pub(crate) fn check(&self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
+        let view = tcb.view(now);
+        if !self.is_of(&view) {
+            return Ok(());
+        }
+        let found = (
+            self.number(view.una),
+            self.number(view.nxt),
+            i64::from(view.wnd),
+        );
+        let right = (self.una, self.nxt, self.wnd);
+        ensure!(
+            found == right,
+            "SND.UNA, SND.NXT and SND.WND are {found:?}, by what was sent and told {right:?}"
+        );
+        let mut in_flight = 0;
+        let mut reported = self.reported.iter();
+        let mut known = reported.next();
+        for (from, to, fate) in self.runs(tcb) {
+            in_flight += (to - from) * i64::from(fate == Fate::InFlight);
+            if fate != Fate::Sacked {
+                continue;
+            }
+            while known.is_some_and(|known| known.1 <= from) {
+                known = reported.next();
+            }
+            ensure!(
+                known.is_some_and(|known| known.0 <= from && to <= known.1),
+                "{from}..{to} is sacked, reported is {known:?} next"
+            );
+        }
+        // RFC 6675 section 4, SetPipe: what is neither received nor lost. Without SACK, duplicate
+        // acknowledgments say that something has left the network, and not what.
+        let pipe = i64::from(view.pipe);
+        ensure!(
+            pipe == in_flight || (pipe < in_flight && !view.sack_permitted),
+            "a pipe of {pipe} octets, {in_flight} are in flight"
+        );
+        let mut runs = self.runs(tcb);
+        let mut run = runs.next();
+        for (start, sent) in self.sent.iter().filter(|(_, sent)| sent.is_reported) {
+            while run.is_some_and(|run| run.1 <= *start) {
+                run = runs.next();
+            }
+            ensure!(
+                run.is_some_and(|run| run.2 == Fate::Sacked && sent.end <= run.1),
+                "{start}..{}, sent at {}, was reported as received; on the scoreboard is {run:?}",
+                sent.end,
+                sent.at
+            );
+        }
+        Ok(())
+    }
+
+    /// The scoreboard of the connection in our numbers.
+    fn runs<'a>(&'a self, tcb: &'a Tcb) -> impl Iterator<Item = (i64, i64, Fate)> + 'a {
+        tcb.sent_runs()
+            .map(|(from, to, fate)| (self.number(from), self.number(to), fate))
+    }
+
+    /// Whether the handshake of the connection that has this view is done, and it is not over.
+    fn is_of(&self, view: &View) -> bool {
+        self.open && self.iss == Some(view.iss) && view.state.is_synchronized()
+    }
+
+    fn acknowledge(&mut self, ack: i64) {
+        self.split(ack);
+        self.sent = self.sent.split_off(&ack);
+        self.reported.retain(|known| ack < known.1);
+        if let Some(first) = self.reported.first_mut() {
+            first.0 = first.0.max(ack);
+        }
+        self.una = ack;
+    }
+
+    fn set_window(&mut self, segment: &TcpSegment<'_>, ack: i64, shift: u8) {
+        self.wnd = i64::from(segment.window()) << shift;
+        self.set_by = (segment.seq(), ack);
+    }
+
+    /// A block of an acknowledgment of `ack`. One below that is a D-SACK (RFC 2883), and one
+    /// within another says nothing that the other does not.
+    fn report(&mut self, ack: i64, block: SackBlock) {
+        let (left, right) = (self.number(block.left), self.number(block.right));
+        if left < ack || right <= left || self.nxt < right {
+            return;
+        }
+        for (_, sent) in self.sent.range_mut(left..right) {
+            sent.is_reported |= sent.end <= right;
+        }
+        // One with those that it touches.
+        let (mut from, mut to) = (left, right);
+        self.reported.retain(|known| {
+            let touches = known.0 <= right && left <= known.1;
+            if touches {
+                (from, to) = (from.min(known.0), to.max(known.1));
+            }
+            !touches
+        });
+        let place = self.reported.partition_point(|known| known.0 < from);
+        self.reported.insert(place, (from, to));
+    }
+
+    /// `start..end` was sent, in one segment.
+    fn put(&mut self, start: i64, end: i64, at: Instant) {
+        self.split(start);
+        self.split(end);
+        while let Some((first, _)) = self.sent.range(start..end).next() {
+            let first = *first;
+            self.sent.remove(&first);
+        }
+        let is_reported = false;
+        self.sent.insert(
+            start,
+            Sent {
+                end,
+                at,
+                is_reported,
+            },
+        );
+        self.nxt = self.nxt.max(end);
+    }
+
+    /// Sees to it that nothing reaches across a number.
+    fn split(&mut self, number: i64) {
+        if let Some((_, sent)) = self.sent.range_mut(..number).next_back()
+            && number < sent.end
+        {
+            let after = *sent;
+            sent.end = number;
+            self.sent.insert(number, after);
+        }
+    }
+
+    /// A sequence number, counted from ISS on.
+    fn number(&self, number: SeqNumber) -> i64 {
+        let iss = self.iss.unwrap_or_default().0;
+        let una = iss.wrapping_add(self.una as u32);
+        self.una + i64::from(number.0.wrapping_sub(una) as i32)
+    }
+}
+
+#[cfg(test)]
+mod tests;
