@@ -15,13 +15,14 @@ mod naive;
 pub mod options;
 pub mod packets;
 pub mod seeds;
+pub mod stack;
 pub mod tcp;
 
 /// What takes an input.
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 12] = [
+pub const TARGETS: [(&str, Run); 13] = [
     ("builder", builder::run),
     ("captures", captures::run),
     ("checksum", checksum::run),
@@ -33,5 +34,6 @@ pub const TARGETS: [(&str, Run); 12] = [
     ("mutate", mutate::run),
     ("options", options::run),
     ("packets", packets::run),
+    ("stack", stack::run),
     ("tcp", tcp::run),
 ];

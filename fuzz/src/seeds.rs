@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
+use zerotcp::simulation::{Choices, Dice};
 use zerotcp::wire::{
     Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Builder, SackBlocks, SeqNumber, TcpBuilder,
     TcpFlags, TcpOption,
@@ -67,6 +68,9 @@ pub fn all() -> io::Result<Vec<Seed>> {
     }
     for (name, text) in TEXTS {
         add("impairment", name, text.into());
+    }
+    for seed in 0..8 {
+        add("stack", &format!("seed-{seed}"), decisions(seed));
     }
     for (name, capture) in captures()? {
         add("captures", &name, [&[0, 63], &capture[..]].concat());
@@ -476,4 +480,10 @@ fn blocks() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("records", [&[3, 0, 101][..], &record, &record].concat()),
     ]
+}
+
+/// Decisions by chance.
+fn decisions(seed: u64) -> Vec<u8> {
+    let mut dice = Dice::new(seed);
+    (0..3000).map(|_| dice.below(256) as u8).collect()
 }
