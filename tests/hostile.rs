@@ -512,6 +512,22 @@ fn what_comes_after_a_fin_is_forgotten() {
     }
 }
 
+/// A FIN in order ends the text where it stands, whatever has come ahead of it: the segment is
+/// done with before those that wait for their turn (RFC 9293 section 3.10.7.4).
+#[test]
+fn a_fin_in_order_ends_the_text_before_what_waits_behind_it() {
+    for ahead in [". 11:21 ack 1", "F. 12:21 ack 1", "F. 11 ack 1"] {
+        let (mut s, id) = Script::established(65535);
+        s.inject(ahead);
+        s.expect(". 1 ack 1");
+        s.inject("F. 1:11 ack 1");
+        s.expect(". 1 ack 12");
+        assert_eq!(s.state(), State::CloseWait);
+        s.read(id, 10);
+        assert!(s.stack.is_at_end(id));
+    }
+}
+
 /// What acknowledges less than our first octet was never right, however wide the peer's window: an
 /// outsider has no window full of numbers to hit (RFC 5961 section 5.2 says "only if").
 #[test]
