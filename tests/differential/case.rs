@@ -29,7 +29,7 @@ impl Case<'_> {
 
     /// A connection of a listener's in SYN-RECEIVED, which in Linux is none yet.
     pub fn is_half_open(&self) -> bool {
-        self.difference.passive && self.difference.before == State::SynReceived
+        self.difference.history.passive && self.difference.before == State::SynReceived
     }
 
     /// A whole connection, in Linux, whose handshake is done or which opened itself.

@@ -39,6 +39,21 @@ pub enum Aspect {
     Outcome,
 }
 
+/// What has gone before, as far as it may show later.
+#[derive(Clone, Copy, Debug)]
+pub struct History {
+    /// The connection is one of a listener's.
+    pub passive: bool,
+    /// The smallest window that the peer has offered since both had sent the same.
+    pub window: u16,
+    /// Something is in flight.
+    pub sending: bool,
+    /// A timestamp came that only one takes as TS.Recent, and none since that both do.
+    pub disputed: bool,
+    /// A FIN came ahead of its turn.
+    pub fin_ahead: bool,
+}
+
 /// The hosts differ after a step.
 #[derive(Clone, Debug)]
 pub struct Difference {
@@ -46,19 +61,19 @@ pub struct Difference {
     pub before: State,
     pub step: Step,
     pub base: Base,
-    /// SEG.ACK above the host's initial number.
+    /// SEG.ACK above the host's initial number; 1 where there is none.
     pub acknowledges: i32,
-    /// Something was in flight.
-    pub sending: bool,
-    /// The connection is one of a listener's.
-    pub passive: bool,
-    /// The smallest window that the peer has offered of late.
-    pub window: u16,
-    /// A timestamp came that only one takes as TS.Recent, and none since that both do.
-    pub disputed: bool,
+    pub history: History,
     pub aspects: Vec<Aspect>,
     pub kernel: Observation,
     pub ours: Observation,
+}
+
+impl Aspect {
+    /// Whether it may be the work of an earlier step, that only shows when the host says something.
+    pub fn is_late(self) -> bool {
+        matches!(self, Aspect::BareSeq | Aspect::Echo)
+    }
 }
 
 /// In what the two observations differ.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::libc::linger;
@@ -22,7 +23,7 @@ use crate::segment::Reply;
 pub const PORT: u16 = 7;
 
 /// What takes chance, rate limits and memory of other connections away.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("tcp_challenge_ack_limit", "2147483647"),
     ("tcp_invalid_ratelimit", "0"),
     ("tcp_syncookies", "0"),
@@ -38,6 +39,7 @@ const SETTINGS: [(&str, &str); 14] = [
     // Above a minute a connection without user stays a whole one in FIN-WAIT-2.
     ("tcp_fin_timeout", "120"),
     ("tcp_max_syn_backlog", "65536"),
+    ("tcp_max_tw_buckets", "262144"),
     ("tcp_orphan_retries", "8"),
 ];
 
@@ -89,7 +91,6 @@ impl<'a> Kernel<'a> {
         let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
         let stream = TcpStream::from(socket);
-        use std::os::fd::AsRawFd;
         bind(stream.as_raw_fd(), &SockaddrIn::from(self.pair.host))?;
         prepare(&stream)?;
         match connect(stream.as_raw_fd(), &SockaddrIn::from(self.pair.peer)) {

@@ -1,12 +1,13 @@
 //! One sequence of steps, done to both hosts side by side.
 
 use std::time::{Duration, Instant};
+use std::{iter, mem};
 
 use zerotcp::tcp::State;
 use zerotcp::wire::{SeqNumber, TcpFlags};
 
 use crate::common::dice::Dice;
-use crate::compare::{Aspect, Difference, Observation, aspects};
+use crate::compare::{Aspect, Difference, History, Observation, aspects};
 use crate::host::{Call, Host, Outcome, Pair};
 use crate::kernel::{Kernel, Network};
 use crate::known::{self, Known};
@@ -60,10 +61,14 @@ pub fn play(network: &mut Network, seed: u64, pair: Pair, active: bool) -> Outco
             host: Ours::new(pair, seed, active),
             view,
         },
-        passive: !active,
+        history: History {
+            passive: !active,
+            window: u16::MAX,
+            sending: false,
+            disputed: false,
+            fin_ahead: false,
+        },
         state: State::Closed,
-        window: u16::MAX,
-        disputed: false,
         outcomes: Outcomes::default(),
     };
     let start = Instant::now();
@@ -90,21 +95,16 @@ struct Sequence<'a> {
     base: Base,
     kernel: Side<Kernel<'a>>,
     ours: Side<Ours>,
-    /// The connection is one of a listener's.
-    passive: bool,
+    history: History,
     /// That of both.
     state: State,
-    /// The smallest window that the peer has offered since both had sent the same.
-    window: u16,
-    /// A timestamp came that only one takes as TS.Recent, and none since that both do.
-    disputed: bool,
     outcomes: Outcomes,
 }
 
 impl Sequence<'_> {
     fn run(&mut self) {
         let count = 5 + self.dice.below(21);
-        if !self.passive && !self.take(Step::Call(Call::Connect)) {
+        if !self.history.passive && !self.take(Step::Call(Call::Connect)) {
             return;
         }
         for _ in 0..count {
@@ -127,14 +127,9 @@ impl Sequence<'_> {
         let (before, state) = (self.base, self.state);
         self.outcomes.steps.push((state, step.kind()));
         let acknowledges = self.ours.acknowledges(&step);
-        self.disputed |= self.is_disputed(&step);
-        let sending = self.is_sending();
+        self.remember(&step);
+        let history = self.history;
         let (mut kernel, mut ours) = self.both(&state.to_string(), &step);
-        if let Step::Segment(segment) = &step
-            && (segment.flags.syn() || steps::is_sound(segment, &before))
-        {
-            self.window = self.window.min(segment.window);
-        }
         let mut aspects = aspects(&step, &kernel, &ours);
         // How much goes out at once is the sender's choice, where the window or the network holds
         // it back (RFC 9293 section 3.8.6.2.1, RFC 5681).
@@ -150,38 +145,46 @@ impl Sequence<'_> {
                 aspects.retain(|aspect| *aspect != Aspect::Acknowledges);
             }
             (kernel.state, ours.state) = (asked_kernel.state, asked_ours.state);
-            if more == [Aspect::BareSeq] || more == [Aspect::Echo] {
-                // From before, as the step may be innocent of it.
-                let difference = self.asked(asked_kernel, asked_ours, more);
-                if !self.explain(&difference) {
-                    return false;
-                }
-            } else {
-                aspects.extend(more);
-                aspects.dedup();
-            }
+            aspects.extend(more);
+            aspects.dedup();
         }
         let apart = kernel.state != ours.state
             || aspects.contains(&Aspect::AckNumber)
             || aspects.contains(&Aspect::Sent);
-        let difference = Difference {
+        let mut difference = Difference {
             before: state,
             step,
             base: before,
             acknowledges,
-            sending,
-            passive: self.passive,
-            window: self.window,
-            disputed: self.disputed,
+            history,
             aspects,
             kernel,
             ours,
         };
-        if !difference.aspects.is_empty() && !self.explain(&difference) {
-            return false;
-        }
+        let explained = self.explain(&mut difference);
         let doubtful = apart || known::is_doubtful(&difference);
-        !doubtful && (!behind || self.catch_up(Ack::Una(0)))
+        explained && !doubtful && (!behind || self.catch_up(Ack::Una(0)))
+    }
+
+    /// Notes what of a segment may show later.
+    fn remember(&mut self, step: &Step) {
+        self.history.sending = self.is_sending();
+        let Step::Segment(segment) = step else {
+            return;
+        };
+        let (flags, view) = (segment.flags, &self.ours.view);
+        let sound = steps::is_sound(segment, &self.base);
+        if flags.syn() || sound {
+            self.history.window = self.history.window.min(segment.window);
+        }
+        let ahead = segment.above_next(&self.base) + i32::from(segment.len) > 0;
+        self.history.fin_ahead |= flags.fin() && ahead && sound;
+        // Linux leaves alone the timestamp of a SYN once more, and what comes with an old
+        // acknowledgment; ours that of what comes without, which Linux finds out only afterwards
+        // in SYN-RECEIVED.
+        let old = flags.ack() && view.number(segment.ack) < view.una;
+        let opens = self.state == State::SynReceived && (flags.syn() || !flags.ack());
+        self.history.disputed |= self.base.character.timestamps && (old || opens);
     }
 
     /// Does a step on both hosts, and takes in what they say of the peer's numbers.
@@ -194,16 +197,20 @@ impl Sequence<'_> {
         self.learn(&kernel, &ours);
         self.state = ours.state;
         if kernel.answer.echo.is_some() && kernel.answer.echo == ours.answer.echo {
-            self.disputed = false;
+            self.history.disputed = false;
         }
         (kernel, ours)
     }
 
     fn learn(&mut self, kernel: &Observation, ours: &Observation) {
-        let opens = ours.answer.syn.is_some() || self.state == State::SynSent;
+        // Not where it goes out once more.
+        let opens = self.state == State::SynSent
+            || (ours.answer.syn.is_some() && self.state != State::SynReceived);
         if opens && ours.answer.ack.is_some() {
             self.base.next = self.ours.view.acked;
             self.base.edge = self.base.next;
+            self.history.disputed = false;
+            self.history.fin_ahead = false;
         }
         let above = |number: u32, than: u32| (number.wrapping_sub(than) as i32) > 0;
         let views = [
@@ -223,42 +230,17 @@ impl Sequence<'_> {
     /// Asks both, and compares. `false` where they go different ways.
     fn probe(&mut self) -> bool {
         let (kernel, ours, aspects) = self.ask();
-        if aspects.is_empty() {
-            return true;
-        }
-        let difference = self.asked(kernel, ours, aspects);
-        self.explain(&difference) && difference.kernel.state == difference.ours.state
-    }
-
-    /// A difference when both were asked.
-    fn asked(&self, kernel: Observation, ours: Observation, aspects: Vec<Aspect>) -> Difference {
-        Difference {
+        let mut difference = Difference {
             before: self.state,
             step: Step::Segment(question(self.state)),
             base: self.base,
             acknowledges: 1,
-            sending: self.is_sending(),
-            passive: self.passive,
-            window: self.window,
-            disputed: self.disputed,
+            history: self.history,
             aspects,
             kernel,
             ours,
-        }
-    }
-
-    /// Whether a segment comes whose timestamp one of them leaves alone: Linux where it is a SYN
-    /// once more, or has an old acknowledgment; ours where it has none, which Linux looks at only
-    /// afterwards in SYN-RECEIVED.
-    fn is_disputed(&self, step: &Step) -> bool {
-        let Step::Segment(segment) = step else {
-            return false;
         };
-        let view = &self.ours.view;
-        let old = segment.flags.ack() && view.number(segment.ack) < view.una;
-        let opens = self.state == State::SynReceived;
-        let odd = opens && (segment.flags.syn() || !segment.flags.ack());
-        self.base.character.timestamps && (old || odd)
+        self.explain(&mut difference) && difference.kernel.state == difference.ours.state
     }
 
     /// An old duplicate comes, which both answer at once with all that they know (RFC 9293
@@ -273,28 +255,37 @@ impl Sequence<'_> {
         (kernel, ours, aspects)
     }
 
-    fn explain(&mut self, difference: &Difference) -> bool {
-        let known = known::explain(difference);
-        match known {
-            Some(known) => {
-                self.outcomes
-                    .trace
-                    .push(format!("    known: {}", known.name));
-                self.outcomes.explained.push(known);
+    /// Looks for what explains a difference; what may be late on its own. `false` where nothing
+    /// does, or the hosts go different ways from here.
+    fn explain(&mut self, difference: &mut Difference) -> bool {
+        let all = mem::take(&mut difference.aspects);
+        let (late, now): (Vec<_>, Vec<_>) = all.into_iter().partition(|aspect| aspect.is_late());
+        let late = late.into_iter().map(|aspect| vec![aspect]);
+        for aspects in iter::once(now).chain(late) {
+            if aspects.is_empty() {
+                continue;
             }
-            None => {
+            difference.aspects = aspects;
+            let Some(known) = known::explain(difference) else {
                 let Difference {
                     before, aspects, ..
                 } = difference;
                 let kind = difference.step.kind();
                 self.outcomes.unexplained = Some(format!("{before}: {kind}: {aspects:?}"));
+                return false;
+            };
+            let line = format!("    known: {}", known.name);
+            self.outcomes.trace.push(line);
+            self.outcomes.explained.push(known);
+            if known.ends {
+                return false;
             }
         }
-        known.is_some_and(|known| !known.ends)
+        true
     }
 
-    /// The peer opens its window, and acknowledges so much at first, until there is no more to come: then
-    /// both have sent the same.
+    /// The peer opens its window, and acknowledges so much at first, until there is no more to
+    /// come: then both have sent the same.
     fn catch_up(&mut self, ack: Ack) -> bool {
         for turn in 0..30 {
             let sent = (self.kernel.view.sent(), self.ours.view.sent());
@@ -310,7 +301,7 @@ impl Sequence<'_> {
             let (kernel, ours) = self.both("    catches up", &Step::Segment(segment));
             let now = (self.kernel.view.sent(), self.ours.view.sent());
             if kernel.state == ours.state && now == sent && now.0 == now.1 {
-                self.window = u16::MAX;
+                self.history.window = u16::MAX;
                 return true;
             }
         }
@@ -343,7 +334,7 @@ impl Sequence<'_> {
     }
 
     fn may_hold_back(&self) -> bool {
-        self.window < SMALL || self.is_sending()
+        self.history.window < SMALL || self.is_sending()
     }
 
     /// Whether something is in flight.
