@@ -408,10 +408,13 @@ fn an_acknowledgment_of_what_was_never_sent_is_refused() {
     s.expect(". 1 ack 1");
     s.read(id, 0);
     // Older than the largest window ever offered (RFC 5961 section 5.2).
-    s.inject("P. 1:5 ack -1001");
-    s.expect(". 1 ack 1");
+    s.send(id, 1000);
+    s.expect("P. 1:1001 ack 1");
+    s.inject(". 1 ack 1001 win 900");
+    s.inject("P. 1:5 ack 0");
+    s.expect(". 1001 ack 1");
     s.read(id, 0);
-    s.inject("P. 1:5 ack -900");
+    s.inject("P. 1:5 ack 1");
     s.read(id, 4);
     // In SYN-RECEIVED it is answered with a reset.
     let mut s = Script::new();

@@ -148,6 +148,33 @@ fn a_half_open_connection_has_every_rule_of_syn_received() {
     assert_eq!(s.stack.connection_count(), 1);
 }
 
+/// Who was answered with a SYN,ACK acknowledges that, and sends no SYN again: only in a
+/// simultaneous open that acknowledgment comes with a SYN (RFC 9293 figure 7).
+#[test]
+fn a_listener_is_not_told_by_a_syn_that_its_own_has_arrived() {
+    let mut s = Script::new();
+    s.inject("S 0 <mss 1000>");
+    s.expect("S. 0 ack 1 <mss 1460>");
+    s.inject("S. 0 ack 1 <mss 1000>");
+    s.expect(". 1 ack 1");
+    assert_eq!(s.state(), State::SynReceived);
+    s.inject(". 1 ack 1");
+    assert_eq!(s.state(), State::Established);
+}
+
+/// RFC 7323 section 5.3, R1: an old SYN that comes once more is no sign of a lost answer.
+#[test]
+fn a_syn_with_an_older_timestamp_is_challenged() {
+    let mut s = Script::new();
+    s.inject("S 0 <mss 1000,sackOK,ts 1000 0>");
+    s.expect("S. 0 ack 1 <mss 1460,sackOK,ts 0 1000>");
+    s.inject("S 0 <mss 1000,sackOK,ts 900 0>");
+    s.expect(". 1 ack 1 <nop,nop,ts 0 1000>");
+    s.inject("S 0 <mss 1000,sackOK,ts 1100 0>");
+    s.expect("S. 0 ack 1 <mss 1460,sackOK,ts 0 1100>");
+    assert_eq!(s.state(), State::SynReceived);
+}
+
 #[test]
 fn challenges_of_a_half_open_connection_are_few() {
     // RFC 5961 section 7.

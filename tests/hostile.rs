@@ -512,6 +512,49 @@ fn what_comes_after_a_fin_is_forgotten() {
     }
 }
 
+/// A FIN in order ends the text where it stands, whatever has come ahead of it: the segment is
+/// done with before those that wait for their turn (RFC 9293 section 3.10.7.4).
+#[test]
+fn a_fin_in_order_ends_the_text_before_what_waits_behind_it() {
+    for ahead in [". 11:21 ack 1", "F. 12:21 ack 1", "F. 11 ack 1"] {
+        let (mut s, id) = Script::established(65535);
+        s.inject(ahead);
+        s.expect(". 1 ack 1");
+        s.inject("F. 1:11 ack 1");
+        s.expect(". 1 ack 12");
+        assert_eq!(s.state(), State::CloseWait);
+        s.read(id, 10);
+        assert!(s.stack.is_at_end(id));
+    }
+}
+
+/// What acknowledges less than our first octet was never right, however wide the peer's window: an
+/// outsider has no window full of numbers to hit (RFC 5961 section 5.2 says "only if").
+#[test]
+fn an_acknowledgment_from_before_the_connection_is_not_believed() {
+    let (mut s, id) = Script::established(65535);
+    for ack in [0, -1, -65_534] {
+        s.inject(&format!("P. 1:5 ack {ack}"));
+        s.expect(". 1 ack 1");
+        s.read(id, 0);
+    }
+    s.send(id, 1000);
+    s.expect("P. 1:1001 ack 1");
+    s.inject(". 1 ack 1001");
+    s.inject("P. 1:5 ack 0");
+    s.expect(". 1001 ack 1");
+    s.read(id, 0);
+    // This one is merely late, also behind the acknowledgment of our FIN.
+    s.inject("P. 1:5 ack 1");
+    s.read(id, 4);
+    s.stack.shutdown(id).unwrap();
+    while s.next().is_some() {}
+    s.inject(". 5 ack 1002");
+    assert_eq!(s.state(), State::FinWait2);
+    s.inject("P. 5:9 ack 1");
+    s.read(id, 4);
+}
+
 #[test]
 fn timers_work_at_all_times() {
     // Around the powers of two at which a timing wheel carries from level to level.

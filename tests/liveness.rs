@@ -73,6 +73,36 @@ fn keepalive(s: &mut Script, id: ConnectionId, idle: u64, interval: u64, probes:
 
 // Retransmission limits (section 3.8.3).
 
+/// In LAST-ACK and CLOSING the peer knows the end by our FIN (RFC 9293 section 3.10.5): as long as
+/// that waits behind text, the reset has to tell it.
+#[test]
+fn an_abort_before_the_fin_is_out_resets() {
+    for fin_first in [true, false] {
+        let (mut s, id) = Script::established(0);
+        s.send(id, 100);
+        if fin_first {
+            s.inject("F. 1 ack 1 win 0");
+            s.stack.shutdown(id).unwrap();
+            assert_eq!(s.state(), State::LastAck);
+        } else {
+            s.stack.shutdown(id).unwrap();
+            s.inject("F. 1 ack 1 win 0");
+            assert_eq!(s.state(), State::Closing);
+        }
+        s.expect(". 1 ack 2");
+        s.stack.abort(id);
+        s.expect("R. 1 ack 2 win 0");
+        assert_eq!(s.stack.connection_count(), 0);
+    }
+    // Once it is out, there is nothing more to say.
+    let (mut s, id) = Script::established(1000);
+    s.inject("F. 1 ack 1");
+    s.stack.shutdown(id).unwrap();
+    s.expect("F. 1 ack 2");
+    s.stack.abort(id);
+    s.expect_nothing();
+}
+
 #[test]
 fn must_20_shld_9_trouble_is_told_once_and_r2_ends_it() {
     let (mut s, id) = Script::established(65535);

@@ -33,8 +33,13 @@ impl Tcb {
             self.enter_established(effects);
         }
 
-        // RFC 5961 section 5.2.
-        let oldest = self.snd.una - self.snd.max_wnd;
+        // RFC 5961 section 5.2. An old acknowledgment was right once, so none is below ISS + 1:
+        // at the start of a connection there is next to nothing to hit for who guesses.
+        let young = self.tally.octets_acked < self.snd.max_wnd.into();
+        let oldest = match young {
+            true => self.snd.iss + 1,
+            false => self.snd.una - self.snd.max_wnd,
+        };
         if self.snd.nxt < ack || ack < oldest {
             self.challenge(now, config, segment);
             return false;

@@ -127,7 +127,10 @@ impl Tcb {
         self.released = true;
         match self.state {
             State::Closed | State::Listen => return effects,
-            State::SynSent | State::Closing | State::LastAck | State::TimeWait => {}
+            State::SynSent | State::TimeWait => {}
+            // Once the FIN is out the peer learns from it that this was the end; before that, the
+            // connection is still in the RFC's ESTABLISHED or CLOSE-WAIT (section 3.10.4).
+            State::Closing | State::LastAck if self.fin_sent => {}
             _ => {
                 effects.reset = Some(self.reset());
             }

@@ -53,16 +53,18 @@ impl Tcb {
     ) -> SegmentFate {
         let flags = segment.flags();
 
-        // The peer's SYN once more is not for the check that follows.
-        let again = flags.syn() && !flags.rst() && segment.seq() == self.rcv.irs;
-        if self.state == State::SynReceived && again {
-            return self.receive_syn_again(now, config, segment, options, effects);
-        }
-
         // Before all, its age (RFC 7323 section 5.3).
         let value = options.timestamps.map(|(value, _)| value);
         if let Some(fate) = self.check_timestamp(now, config, segment, value) {
             return fate;
+        }
+
+        // The peer's SYN once more is not for the check that follows. With an acknowledgment it
+        // comes only from who has opened actively, as we have.
+        let again = flags.syn() && !flags.rst() && segment.seq() == self.rcv.irs;
+        let again = again && !(self.passive && flags.ack());
+        if self.state == State::SynReceived && again {
+            return self.receive_syn_again(now, config, segment, options, effects);
         }
 
         // First, the sequence number.

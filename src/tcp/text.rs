@@ -43,6 +43,7 @@ impl Tcb {
             // The peer learns at once what was not taken; of a closed window it is the probe.
             self.ack_due = AckDue::Now;
         }
+        let ends_here = segment.flags().fin() && text.len() <= room;
         let text = &text[..text.len().min(room)];
         if text.is_empty() {
             return SegmentFate::OutOfWindow;
@@ -58,6 +59,10 @@ impl Tcb {
         }
         self.keep_buffers(now, config);
         if left == self.rcv.nxt {
+            if ends_here {
+                // What lies beyond its FIN is none of the peer's.
+                self.reassembly.clear();
+            }
             self.take_in_order(now, config, text, segment.flags().contains(TcpFlags::PSH));
             effects.readable = true;
             SegmentFate::Processed

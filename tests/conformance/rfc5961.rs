@@ -110,16 +110,21 @@ fn a_syn_brings_a_passive_syn_received_back_to_listen(start: Start) {
 
 fn an_old_or_a_future_ack_is_not_believed(start: Start) {
     let (mut s, id) = start.established(1000);
+    for (sent, pushed) in [("P. 1:1001 ack 1", 1001), ("P. 1001:2001 ack 1", 2001)] {
+        s.send(id, 1000);
+        s.expect(sent);
+        s.inject(&format!(". 1 ack {pushed} win 1000"));
+    }
     s.send(id, 500);
-    s.expect("P. 1:501 ack 1");
-    for ack in [502, 900_000, 2_000_000_000_i64, -1000, -900_000] {
+    s.expect("P. 2001:2501 ack 1");
+    for ack in [2502, 900_000, 2_000_000_000_i64, 1000, -900_000] {
         s.inject(&format!("P. 1:5 ack {ack} win 1000"));
-        s.expect_all(&[". 501 ack 1"]);
+        s.expect_all(&[". 2501 ack 1"]);
         s.read(id, 0);
         assert_eq!(s.stack.info(id).unwrap().unacknowledged, 500);
     }
     // As old as a window, it is.
-    s.inject("P. 1:5 ack -999 win 1000");
+    s.inject("P. 1:5 ack 1001 win 1000");
     s.read(id, 4);
 }
 
@@ -136,14 +141,19 @@ fn the_largest_window_counts_after_scaling(start: Start) {
     let (mut s, id) = start.script().open("S win 1000 <mss 1000,nop,wscale 4>", 0);
     // 16,000 octets, and less later.
     s.inject(". 1 ack 1 win 1000");
-    s.inject(". 1 ack 1 win 10");
+    s.send(id, 16_001);
+    for ack in [8001, 16_001] {
+        s.drain();
+        s.inject(&format!(". 1 ack {ack} win 1000"));
+    }
     s.drain();
-    s.inject("P. 1:5 ack -15999 win 10");
+    s.inject(". 1 ack 16002 win 10");
+    s.inject("P. 1:5 ack 2 win 10");
     s.read(id, 4);
     s.drain();
-    s.inject("P. 5:9 ack -16000 win 10");
+    s.inject("P. 5:9 ack 1 win 10");
     s.read(id, 0);
-    s.expect_all(&[". 1 ack 5"]);
+    s.expect_all(&[". 16002 ack 5"]);
 }
 
 fn challenges_are_limited_by_configured_numbers(start: Start) {
