@@ -2,7 +2,7 @@
 
 use zerotcp::tcp::State;
 
-use crate::host::Outcome;
+use crate::host::{Outcome, Rest};
 use crate::segment::Base;
 use crate::steps::Step;
 use crate::view::Answer;
@@ -17,6 +17,16 @@ pub struct Observation {
     /// There is a connection for its user.
     pub accepted: bool,
     pub outcome: Option<Outcome>,
+}
+
+impl Observation {
+    /// What a call to receive has brought.
+    pub fn received(&self) -> Option<(&[u8], Rest)> {
+        match self.outcome.as_ref()? {
+            Outcome::Received(octets, rest) => Some((octets, *rest)),
+            _ => None,
+        }
+    }
 }
 
 /// In what they differ.

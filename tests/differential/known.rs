@@ -5,7 +5,7 @@ use zerotcp::tcp::State;
 
 use crate::case::Case;
 use crate::compare::{Aspect, Difference};
-use crate::host::Call;
+use crate::host::{Call, Rest};
 use crate::segment::{Ack, Seq};
 
 /// A difference between the kernel's TCP and ours.
@@ -411,6 +411,37 @@ pub const KNOWN: &[Known] = &[
                 && case.only(&[Aspect::Syn])
                 && answers[0].syn == answers[1].syn
                 && case.both_in(State::SynReceived)
+        },
+    },
+    Known {
+        name: "how often the user is told of a reset",
+        why: "RFC 9293 3.10.7.4, second: the user is told; by Linux once, and not after it was told \
+              of the peer's FIN, by ours whenever it asks",
+        ends: false,
+        applies: |case| {
+            let [kernel, ours] = [&case.difference.kernel, &case.difference.ours];
+            let (Some(kernel), Some(ours)) = (kernel.received(), ours.received()) else {
+                return false;
+            };
+            case.difference.before == State::Closed
+                && case.only(&[Aspect::Outcome])
+                && kernel.0 == ours.0
+                && kernel.1 == Rest::End
+                && matches!(ours.1, Rest::Reset | Rest::Refused)
+        },
+    },
+    Known {
+        name: "simultaneous open: a reset",
+        why: "RFC 9293 3.10.7.4, second: 'connection refused' where this end has opened; Linux says \
+              so in SYN-SENT alone",
+        ends: false,
+        applies: |case| {
+            let [kernel, ours] = [&case.difference.kernel, &case.difference.ours];
+            !case.difference.history.passive
+                && case.difference.before == State::Closed
+                && case.only(&[Aspect::Outcome])
+                && kernel.received() == Some((&[], Rest::Reset))
+                && ours.received() == Some((&[], Rest::Refused))
         },
     },
     Known {

@@ -56,6 +56,11 @@ fn honest(dice: &mut Dice, situation: &Situation) -> Step {
     if calls && dice.percent(35) {
         return Step::Call(call(dice, situation));
     }
+    if situation.has_user && situation.state == State::Closed && dice.percent(50) {
+        // What was not read before the end can be read, and then how it came.
+        let all = Call::Receive(100_000);
+        return Step::Call(if dice.percent(70) { all } else { Call::Close });
+    }
     Step::Segment(match situation.state {
         State::Closed => Segment {
             seq: dice.pick(&[Seq::Next(0), Seq::Next(0), Seq::Next(100_000)]),
