@@ -33,6 +33,13 @@ pub(crate) struct Model {
     sent: BTreeMap<i64, Sent>,
     /// What the peer has reported of it, from one number up to another, in order and apart.
     reported: Vec<(i64, i64)>,
+    /// When the last-sent of what has arrived was sent.
+    newest: Instant,
+    /// What lies before this number may be deemed lost whatever has arrived: by a timeout, since
+    /// a closed window did not take it, or since it was too large for the path.
+    doubted: i64,
+    /// The smallest segment size there was.
+    mss: u16,
     /// How many segments in a row went out beyond the congestion window, and when.
     beyond: (u32, Instant),
 }
@@ -136,9 +143,8 @@ impl Model {
     /// What the peer has reported as received is not sent again (RFC 2018 section 5.1); a window
     /// probe begins at SND.UNA whatever follows.
     fn check_again(&self, start: i64, end: i64, view: &View) -> Result<(), Broken> {
-        let mut again = self.sent.range(..end).rev();
-        let again = again.by_ref().take_while(|(_, sent)| start < sent.end);
-        let Some((from, sent)) = again.filter(|(_, sent)| sent.is_reported).last() else {
+        let mut again = self.overlapping(start, end);
+        let Some((from, sent)) = again.find(|(_, sent)| sent.is_reported) else {
             return Ok(());
         };
         ensure!(
@@ -183,6 +189,13 @@ impl Model {
         after: Option<&View>,
     ) -> Result<(), Broken> {
         self.beyond.0 = 0;
+        if let Some(after) = after.filter(|after| after.state.is_synchronized())
+            && !self.open
+            && before.is_none_or(|before| !before.state.is_synchronized())
+        {
+            // Of several answers to a SYN by which nothing is kept, this one was heard.
+            self.iss = Some(after.iss);
+        }
         let is_ours = |view: &&View| Some(view.iss) == self.iss;
         let Some(after) = after.filter(is_ours) else {
             return Ok(());
@@ -290,11 +303,21 @@ impl Model {
     }
 
     /// What the connection says of itself agrees with what it has sent and was told.
-    pub(crate) fn check(&self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
+    pub(crate) fn check(&mut self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
         let view = tcb.view(now);
         if !self.is_of(&view) {
             return Ok(());
         }
+        if view.timed_out || view.probes_window || view.mss < self.mss {
+            self.doubted = self.nxt;
+        }
+        self.mss = view.mss;
+        self.check_numbers(&view)?;
+        self.check_received(tcb, &view)?;
+        self.check_lost(tcb, &view)
+    }
+
+    fn check_numbers(&self, view: &View) -> Result<(), Broken> {
         let found = (
             self.number(view.una),
             self.number(view.nxt),
@@ -305,6 +328,12 @@ impl Model {
             found == right,
             "SND.UNA, SND.NXT and SND.WND are {found:?}, by what was sent and told {right:?}"
         );
+        Ok(())
+    }
+
+    /// What was reported in whole segments is sacked, what was not reported is not, and the pipe is
+    /// what is neither that nor lost (RFC 6675 section 4, SetPipe).
+    fn check_received(&self, tcb: &Tcb, view: &View) -> Result<(), Broken> {
         let mut in_flight = 0;
         let mut reported = self.reported.iter();
         let mut known = reported.next();
@@ -321,8 +350,8 @@ impl Model {
                 "{from}..{to} is sacked, reported is {known:?} next"
             );
         }
-        // RFC 6675 section 4, SetPipe: what is neither received nor lost. Without SACK, duplicate
-        // acknowledgments say that something has left the network, and not what.
+        // Without SACK, duplicate acknowledgments say that something has left the network, and
+        // not what.
         let pipe = i64::from(view.pipe);
         ensure!(
             pipe == in_flight || (pipe < in_flight && !view.sack_permitted),
@@ -344,6 +373,35 @@ impl Model {
         Ok(())
     }
 
+    /// With SACK, what nothing has overtaken is not lost (RFC 8985 section 6.2 step 5).
+    fn check_lost(&self, tcb: &Tcb, view: &View) -> Result<(), Broken> {
+        if !view.sack_permitted {
+            return Ok(());
+        }
+        for (from, to, fate) in self.runs(tcb) {
+            if fate != Fate::Lost || to <= self.doubted {
+                continue;
+            }
+            for (start, sent) in self.overlapping(from, to) {
+                ensure!(
+                    sent.at <= self.newest || *start < self.doubted,
+                    "{from}..{to} is deemed lost, {start}..{} of it was sent at {}, and of what \
+                     has arrived the last at {}",
+                    sent.end,
+                    sent.at,
+                    self.newest
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What was sent of `start..end`, the last first.
+    fn overlapping(&self, start: i64, end: i64) -> impl Iterator<Item = (&i64, &Sent)> {
+        let before_end = self.sent.range(..end).rev();
+        before_end.take_while(move |(_, sent)| start < sent.end)
+    }
+
     /// The scoreboard of the connection in our numbers.
     fn runs<'a>(&'a self, tcb: &'a Tcb) -> impl Iterator<Item = (i64, i64, Fate)> + 'a {
         tcb.sent_runs()
@@ -356,6 +414,7 @@ impl Model {
     }
 
     fn acknowledge(&mut self, ack: i64) {
+        self.note_arrived(self.una, ack);
         self.split(ack);
         self.sent = self.sent.split_off(&ack);
         self.reported.retain(|known| ack < known.1);
@@ -377,6 +436,7 @@ impl Model {
         if left < ack || right <= left || self.nxt < right {
             return;
         }
+        self.note_arrived(left, right);
         for (_, sent) in self.sent.range_mut(left..right) {
             sent.is_reported |= sent.end <= right;
         }
@@ -391,6 +451,11 @@ impl Model {
         });
         let place = self.reported.partition_point(|known| known.0 < from);
         self.reported.insert(place, (from, to));
+    }
+
+    fn note_arrived(&mut self, start: i64, end: i64) {
+        let newest = self.overlapping(start, end).map(|(_, sent)| sent.at).max();
+        self.newest = self.newest.max(newest.unwrap_or_default());
     }
 
     /// `start..end` was sent, in one segment.

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::buffer::RingBuffer;
 use super::config::Config;
 use super::congestion::{Congestion, Controller};
+use super::info::Phase;
 pub(crate) use super::loss::Fate;
 use super::state::State;
 use super::tcb::{AckDue, Tcb};
@@ -58,6 +59,8 @@ pub(crate) struct View {
     pub(crate) heard: Instant,
     /// Whether the window is taken for closed, and probed.
     pub(crate) probes_window: bool,
+    /// Whether it recovers from a retransmission timeout.
+    pub(crate) timed_out: bool,
 }
 
 impl Tcb {
@@ -81,6 +84,7 @@ impl Tcb {
             ts_recent: self.timestamps.fresh(now),
             heard: self.liveness.heard,
             probes_window: self.timers.is_set(Timer::Persist),
+            timed_out: self.phase() == Phase::Loss,
         }
     }
 

@@ -170,7 +170,7 @@ impl Tcb {
         }
     }
 
-    fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         let congestion = &self.congestion;
         match &self.flight.episode {
             Some(episode) if episode.is_fast() => Phase::Recovery,

@@ -57,6 +57,8 @@ struct World {
     delay: u64,
     jitter: u64,
     marks: u64,
+    /// How often an end reads, of 100 times that it could.
+    reads: u64,
     /// The largest packet that gets through, if that is not always so.
     narrow: Option<usize>,
     fault: Fault,
@@ -128,6 +130,7 @@ impl World {
             delay: dice.pick(&[0, 1, 30, 300]),
             jitter: dice.pick(&[0, 0, 5, 100]),
             marks: dice.pick(&[0, 0, 5, 50]),
+            reads: dice.pick(&[1, 60, 60, 60]),
             narrow,
             dice,
             fault,
@@ -143,10 +146,10 @@ impl World {
         errs
     }
 
-    fn check(&self, side: usize) -> Result<(), Broken> {
+    fn check(&mut self, side: usize) -> Result<(), Broken> {
         let End {
             stack, quad, model, ..
-        } = &self.ends[side];
+        } = &mut self.ends[side];
         stack.audit(self.now).map_err(Broken)?;
         match quad.and_then(|quad| stack.tcb_of(quad)) {
             Some(tcb) => model.check(self.now, tcb),
@@ -179,7 +182,7 @@ impl World {
                 end.shut = true;
                 end.stack.shutdown(id).unwrap();
             }
-            if self.dice.percent(60) {
+            if self.dice.percent(self.reads) {
                 let mut out = vec![0; self.dice.pick(&[1, 30, 5000, 100_000])];
                 end.read += end.stack.recv(id, &mut out).unwrap_or(0);
             }
