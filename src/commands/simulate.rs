@@ -68,15 +68,15 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             scope.spawn(|| total.work(first, args, &bar, begun));
         }
     });
+    let done = bar.position();
     bar.finish_and_clear();
     let _ = panic::take_hook();
     let failures = total.failures.load(Ordering::Relaxed);
     let sum = total.sum();
     let _ = writeln!(
         io::stdout(),
-        "{} worlds from seed {first}, {failures} failed: {}",
-        bar.position(),
-        Rate(&sum, bar.position(), begun.elapsed())
+        "{done} worlds from seed {first}, {failures} failed: {}",
+        Rate(&sum, done, begun.elapsed())
     );
     Ok(ExitCode::from(u8::from(failures > 0)))
 }

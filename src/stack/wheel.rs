@@ -117,12 +117,14 @@ impl TimerWheel {
     #[cfg(feature = "simulation")]
     pub(super) fn covers(&self, index: u32, due: Instant) -> bool {
         let tick = due.as_nanos().div_ceil(1 << TICK_BITS);
-        due == Instant::FAR_FUTURE
-            || tick > LAST_TICK
-            || self
-                .entries
-                .get(index as usize)
-                .is_some_and(|entry| entry.list != NOWHERE && entry.due <= tick)
+        if due == Instant::FAR_FUTURE || tick > LAST_TICK {
+            return true;
+        }
+        let entry = self.entries.get(index as usize);
+        let is_in_time = |entry: &WheelEntry| entry.list != NOWHERE && entry.due <= tick;
+        // And the list in which it stands is looked at by then.
+        let latest = Instant::from_nanos(tick.max(self.now) << TICK_BITS);
+        entry.is_some_and(is_in_time) && self.next().is_some_and(|next| next <= latest)
     }
 
     /// When something may be due next: for what is far off, a time at which to look again.

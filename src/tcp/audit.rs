@@ -385,6 +385,16 @@ impl Tcb {
             self.ack_due != AckDue::Now && self.duplicate_acks_due == 0,
             "{state}: an acknowledgment is due and does not go out"
         );
+        // RFC 9293 section 3.8.6.2.2: who may wait for room is told of it, unless the field is
+        // too coarse to say so.
+        let (gain, offered) = (self.window_gain(config), self.rcv.edge - self.rcv.nxt);
+        hold!(
+            self.ack_due != AckDue::No
+                || !state.receives_text()
+                || gain >> self.rcv.shift == 0
+                || offered >= self.largest_window(config) / 2,
+            "{state}: {offered} octets offered, {gain} more could be, and the peer is not told"
+        );
         // A connection without user ends in any case.
         hold!(
             !self.released || runs(Timer::End),
