@@ -314,6 +314,25 @@ fn a_black_hole_is_left_by_smaller_segments() {
 }
 
 #[test]
+fn options_count_in_a_black_hole() {
+    // 533 octets and 12 of timestamps: more than the 536 that fit everywhere.
+    let mut s = Script::new();
+    s.inject("S 0 win 65535 <mss 1460,nop,nop,ts 1 0>");
+    s.expect("S. 0 ack 1 <mss 1460,nop,nop,ts 0 1>");
+    s.inject(". 1 ack 1 win 65535 <nop,nop,ts 1 0>");
+    let id = s.accept();
+    s.expect_nothing();
+    s.send(id, 533);
+    // At once, and after two timeouts; the third is one too many.
+    for _ in 0..3 {
+        let (_, sent) = s.wait();
+        assert!(sent.starts_with("P. 1:534 "), "{sent}");
+    }
+    let (_, sent) = s.wait();
+    assert!(sent.starts_with(". 1:525 "), "{sent}");
+}
+
+#[test]
 fn who_is_gone_makes_no_path_narrow() {
     let (mut s, id) = open(|_| {});
     s.send(id, 20_000);

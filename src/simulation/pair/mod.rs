@@ -18,6 +18,7 @@ use self::scenario::{Calamity, Scenario};
 use self::talk::Talk;
 use self::way::{LINK_MTU, Way};
 use super::broken::ensure;
+use super::model::Model;
 use super::{Broken, Choices, Dice, Observer, Passage};
 use crate::stack::{ConnectionId, Counters, Event, Stack};
 use crate::tcp::{CloseReason, State};
@@ -262,12 +263,13 @@ impl Pair {
     }
 
     /// Whether all holds that the host knows of itself.
-    fn audit(&self, host: usize) -> Result<(), Broken> {
+    fn audit(&mut self, host: usize) -> Result<(), Broken> {
         let Host { stack, .. } = &self.hosts[host];
         let time = self.hosts[host].stack.now();
         let mut told = stack.audit(time).map_err(Broken);
-        for talk in &self.talks {
-            if let (Some(model), Some(tcb)) = (&talk.models[host], stack.tcb_of(talk.quad(host))) {
+        for talk in &mut self.talks {
+            let tcb = stack.tcb_of(talk.quad(host));
+            if let (Some(model), Some(tcb)) = (&mut talk.models[host], tcb) {
                 told = told.and_then(|()| model.check(time, tcb));
             }
         }
@@ -378,6 +380,10 @@ impl Pair {
         own.check(&tcp, &options, peer, &talk.users[host])?;
         let at = &self.hosts[host];
         let tcb = at.stack.tcb_of(talk.quad(host));
+        if tcp.flags().syn() && tcb.is_none() {
+            // Of a connection to come, even if its cookie is that of one that was.
+            talk.models[host] = Some(Model::new());
+        }
         let Some(model) = &mut talk.models[host] else {
             return Ok(());
         };

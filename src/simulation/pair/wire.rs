@@ -47,10 +47,11 @@ impl Wire {
     }
 
     fn note_syn(&mut self, segment: &TcpSegment<'_>, options: &OptionSummary) {
+        if self.iss.is_some() {
+            // Another connection, even if its cookie is the same.
+            *self = Wire::default();
+        }
         if !self.starts.contains(&segment.seq()) {
-            if self.iss.is_some() {
-                *self = Wire::default();
-            }
             self.starts.push(segment.seq());
             self.nxt = segment.seq() + 1;
         }
