@@ -375,11 +375,15 @@ impl Pair {
                 ports[0], ports[1]
             )));
         };
+        let at = &self.hosts[host];
+        let tcb = at.stack.tcb_of(talk.quad(host));
+        if self.scenario.has_cookies() && tcp.flags().syn() && host == 1 && tcb.is_some() {
+            // It was still to go out when the cookie of one before it came back.
+            return Ok(());
+        }
         let [a, b] = &mut talk.wires;
         let (own, peer) = if host == 0 { (a, b) } else { (b, a) };
         own.check(&tcp, &options, peer, &talk.users[host])?;
-        let at = &self.hosts[host];
-        let tcb = at.stack.tcb_of(talk.quad(host));
         if tcp.flags().syn() && tcb.is_none() {
             // Of a connection to come, even if its cookie is that of one that was.
             talk.models[host] = Some(Model::new());
