@@ -67,8 +67,7 @@ impl Case<'_> {
 
     /// What Linux takes, though it is all old.
     pub fn ends_at_next(&self) -> bool {
-        let len = self.segment.sequence_len() as i32;
-        len > 0 && self.above_next() + len == 0 && self.segment.flags.ack()
+        self.segment.ends_at_next(&self.difference.base) && self.segment.flags.ack()
     }
 
     /// By its timestamp.

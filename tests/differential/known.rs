@@ -102,6 +102,20 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "which segment's timestamp becomes TS.Recent",
+        why: "RFC 7323 5.3, R3: of any with an acceptable number. Linux leaves out those with an old \
+              acknowledgment, and a SYN once more, and takes what ends at RCV.NXT; ours leaves out \
+              those without acknowledgment, so that it takes more than a number in the window to set \
+              the peer's clock",
+        ends: false,
+        applies: |case| {
+            let judges = case.is_old()
+                && case.difference.ours.state == case.difference.before
+                && case.difference.ours.answer.bare.is_some();
+            case.difference.history.disputed && (case.only(&[Aspect::Echo]) || judges)
+        },
+    },
+    Known {
         name: "Linux takes what ends at RCV.NXT",
         why: "RFC 9293 3.10.7.4, first: not acceptable, so that its acknowledgment is not heard; \
               Linux hears it, such as that of its FIN from a FIN that comes again",
@@ -373,17 +387,6 @@ pub const KNOWN: &[Known] = &[
                 && case.acknowledges_what_was_before()
                 && case.difference.ours.state == case.difference.before
                 && case.difference.ours.answer.bare.is_some()
-        },
-    },
-    Known {
-        name: "which segment's timestamp becomes TS.Recent",
-        why: "RFC 7323 5.3, R3: of any with an acceptable number. Linux leaves out those with an old \
-              acknowledgment, and a SYN once more; ours those without one, so that it takes more than \
-              a number in the window to set the peer's clock",
-        ends: false,
-        applies: |case| {
-            let judges = case.is_old() && case.only_ours_answers();
-            case.difference.history.disputed && (case.only(&[Aspect::Echo]) || judges)
         },
     },
     Known {

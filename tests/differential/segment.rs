@@ -111,6 +111,12 @@ impl Segment {
         self.start(base).wrapping_sub(base.next) as i32
     }
 
+    /// All of it came before, by the last number.
+    pub fn ends_at_next(&self, base: &Base) -> bool {
+        let len = self.sequence_len() as i32;
+        len > 0 && self.above_next(base) + len == 0
+    }
+
     /// RFC 9293 section 3.10.7.4, first.
     pub fn is_acceptable(&self, base: &Base) -> bool {
         let room = base.edge.wrapping_sub(base.next);

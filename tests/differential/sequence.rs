@@ -181,10 +181,11 @@ impl Sequence<'_> {
         self.history.fin_ahead |= flags.fin() && ahead && sound;
         // Linux leaves alone the timestamp of a SYN once more, and what comes with an old
         // acknowledgment; ours that of what comes without, which Linux finds out only afterwards
-        // in SYN-RECEIVED.
+        // in SYN-RECEIVED, and that of a repeated FIN.
         let old = flags.ack() && view.number(segment.ack) < view.una;
         let opens = self.state == State::SynReceived && (flags.syn() || !flags.ack());
-        self.history.disputed |= self.base.character.timestamps && (old || opens);
+        self.history.disputed |=
+            self.base.character.timestamps && (old || opens || segment.ends_at_next(&self.base));
     }
 
     /// Does a step on both hosts, and takes in what they say of the peer's numbers.
