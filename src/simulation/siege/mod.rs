@@ -124,7 +124,7 @@ impl<C: Choices> Siege<C> {
             punctual: choices.percent(70),
             stamp_offset: host::fresh(&mut choices).0,
         };
-        let steps = choices.pick(&[300, 300, 1000]);
+        let steps = choices.pick(&[300, 300, 1000, 2000]);
         let mut stack = Stack::new(config);
         let others = Listen::any_port().address(host::HOST).backlog(2);
         let listeners = [

@@ -154,10 +154,15 @@ impl<C: Choices> Siege<C> {
             // A cookie that was still to go out when another came back.
             return Ok(());
         }
-        if state == Some(State::SynReceived) && !tcp.flags().syn() {
+        let is_older = match state {
+            Some(State::SynReceived) => !tcp.flags().syn(),
+            Some(State::TimeWait) => self.peers[at].iss.is_none(),
+            _ => false,
+        };
+        if is_older {
             // The one in TIME-WAIT, which stays until its successor is open.
             let empty = tcp.sequence_len() == 0;
-            ensure!(empty, "text to {} before it is open", self.peers[at].quad);
+            ensure!(empty, "text to {} in {state:?}", self.peers[at].quad);
             return Ok(());
         }
         let is_right = self.is_right() && !self.is_bystander(at);
