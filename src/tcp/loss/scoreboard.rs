@@ -162,6 +162,21 @@ impl Scoreboard {
                 sent_at: now,
             };
             self.count(Fate::InFlight, end - start, true);
+            self.join_where_full(first);
+        }
+    }
+
+    /// Where there are too many runs, what was just sent again joins what lies before it: of a
+    /// run of many segments each would become one of its own else.
+    fn join_where_full(&mut self, place: usize) {
+        if self.runs.len() <= Self::MAX_RUNS || place == 0 {
+            return;
+        }
+        let run = self.runs[place];
+        let before = &mut self.runs[place - 1];
+        if before.fate == run.fate {
+            *before = run;
+            self.runs.remove(place);
         }
     }
 

@@ -270,6 +270,23 @@ proptest! {
     }
 }
 
+#[test]
+fn what_is_sent_again_in_tiny_segments_keeps_it_bounded() {
+    let mut board = Scoreboard::new(SeqNumber(0));
+    let count = 2 * Scoreboard::MAX_RUNS as u32;
+    for n in 0..count {
+        board.push(SeqNumber(n + 1), Instant::ZERO);
+    }
+    board.mark_lost(|_, _| true);
+    let now = Instant::from_millis(1);
+    for n in 0..count {
+        board.push_again(SeqNumber(n), SeqNumber(n + 1), now);
+        assert!(board.runs.len() <= Scoreboard::MAX_RUNS + 1);
+        assert_eq!((board.in_flight(), board.lost()), (n + 1, count - n - 1));
+    }
+    assert!(board.runs.iter().all(|run| run.again && run.sent_at == now));
+}
+
 /// What an acknowledgment costs with 10,000 segments in flight; run with `--release
 /// --ignored --nocapture`.
 #[test]
