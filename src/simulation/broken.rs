@@ -18,8 +18,9 @@ impl Error for Broken {}
 /// Returns [`Broken`] with the text that follows, unless the condition holds.
 macro_rules! ensure {
     ($holds:expr, $($text:tt)+) => {
-        if !$holds {
-            return Err($crate::simulation::broken::Broken(format!($($text)+)));
+        match $holds {
+            true => {}
+            false => return Err($crate::simulation::broken::Broken(format!($($text)+))),
         }
     };
 }

@@ -10,6 +10,11 @@ use crate::tcp::{State, Tcb};
 use crate::time::Instant;
 
 impl Stack {
+    /// The latest time that it was told.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// The connection of a quad, whoever owns it; none that is half-open.
     pub(crate) fn tcb_of(&self, quad: Quad) -> Option<&Tcb> {
         self.table.by_quad(quad).map(|entry| &entry.tcb)

@@ -19,7 +19,7 @@ use self::talk::Talk;
 use self::way::{LINK_MTU, Way};
 use super::broken::ensure;
 use super::{Broken, Choices, Dice, Observer, Passage};
-use crate::stack::{ConnectionId, Counters, Event};
+use crate::stack::{ConnectionId, Counters, Event, Stack};
 use crate::tcp::{CloseReason, State};
 use crate::time::Instant;
 use crate::wire::{IpProtocol, Ipv4Packet, TcpPacket};
@@ -176,13 +176,13 @@ impl Pair {
             while let Some(len) = self.way.receive(self.now, host, &mut buffer) {
                 let packet = &buffer[..len];
                 observer.packet(self.now, host, Passage::Received, packet);
-                self.hosts[host].receive(self.now, packet);
+                self.receive(host, packet)?;
                 // A busy host takes in several packets before it sends any.
                 if self.dice.percent(80) {
                     self.follow_up(host, observer)?;
                 }
                 if self.scenario.laps && self.dice.percent(10) {
-                    self.bring_relic(host, observer);
+                    self.bring_relic(host, observer)?;
                 }
             }
             self.follow_up(host, observer)?;
@@ -191,15 +191,44 @@ impl Pair {
     }
 
     /// Something old reaches a host once more.
-    fn bring_relic(&mut self, host: usize, observer: &mut dyn Observer) {
+    fn bring_relic(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
         let time = self.hosts[1 - host].time(self.now);
         let stack = &self.hosts[host].stack;
         let Some(packet) = self.relics.pick(time, host, stack, &mut self.dice) else {
-            return;
+            return Ok(());
         };
         observer.note(self.now, host, format_args!("what comes next is old"));
-        observer.packet(self.now, host, Passage::Received, packet);
-        self.hosts[host].receive(self.now, packet);
+        observer.packet(self.now, host, Passage::Received, &packet);
+        self.receive(host, &packet)
+    }
+
+    /// A packet reaches a host.
+    fn receive(&mut self, host: usize, packet: &[u8]) -> Result<(), Broken> {
+        let Ok(TcpPacket { tcp, .. }) = TcpPacket::parse(packet) else {
+            if Ipv4Packet::parse(packet).is_ok_and(|ip| ip.is_fragment()) {
+                // Nobody but the host knows of what it puts together.
+                let models = self.talks.iter_mut().map(|talk| &mut talk.models[host]);
+                models.for_each(|model| *model = None);
+            }
+            self.hosts[host].receive(self.now, packet);
+            return Ok(());
+        };
+        let ports = [tcp.src_port(), tcp.dst_port()];
+        let at = &mut self.hosts[host];
+        let talk = Talk::number(ports).and_then(|number| self.talks.get_mut(number));
+        let Some(talk) = talk else {
+            return Err(Broken(format!("port {} is talked to", ports[1])));
+        };
+        let quad = talk.quad(host);
+        let view = |stack: &Stack| stack.tcb_of(quad).map(|tcb| tcb.view(stack.now()));
+        let before = view(&at.stack);
+        at.receive(self.now, packet);
+        let Some(model) = &mut talk.models[host] else {
+            return Ok(());
+        };
+        let after = view(&at.stack);
+        let told = model.told(at.stack.now(), &tcp, before.as_ref(), after.as_ref());
+        told.map_err(|what| Broken(format!("host {host}: {what}")))
     }
 
     /// What a host has to say and to send.
@@ -230,7 +259,13 @@ impl Pair {
     /// Whether all holds that the host knows of itself.
     fn audit(&self, host: usize) -> Result<(), Broken> {
         let Host { stack, .. } = &self.hosts[host];
-        let told = stack.audit(self.hosts[host].time(self.now));
+        let time = self.hosts[host].stack.now();
+        let mut told = stack.audit(time).map_err(Broken);
+        for talk in &self.talks {
+            if let (Some(model), Some(tcb)) = (&talk.models[host], stack.tcb_of(talk.quad(host))) {
+                told = told.and_then(|()| model.check(time, tcb));
+            }
+        }
         told.map_err(|what| Broken(format!("host {host}: {what}")))
     }
 
@@ -335,7 +370,14 @@ impl Pair {
         };
         let [a, b] = &mut talk.wires;
         let (own, peer) = if host == 0 { (a, b) } else { (b, a) };
-        own.check(&tcp, &options, peer, &talk.users[host])
+        own.check(&tcp, &options, peer, &talk.users[host])?;
+        let at = &self.hosts[host];
+        let tcb = at.stack.tcb_of(talk.quad(host));
+        let Some(model) = &mut talk.models[host] else {
+            return Ok(());
+        };
+        let told = model.sent(at.stack.now(), &tcp, tcb);
+        told.map_err(|what| Broken(format!("host {host}: {what}")))
     }
 
     /// Connections that can be opened are, mostly at once.

@@ -7,6 +7,7 @@ use super::user::{Parting, Plan, User};
 use super::wire::Wire;
 use crate::simulation::Broken;
 use crate::simulation::broken::ensure;
+use crate::simulation::model::Model;
 use crate::stack::Quad;
 use crate::tcp::CloseReason;
 use crate::time::Instant;
@@ -24,6 +25,9 @@ pub(super) struct Talk {
     pub(super) users: [User; 2],
     /// What each host has sent of the connection that there is.
     pub(super) wires: [Wire; 2],
+    /// What each host should know of what it has sent; none where it was told things that
+    /// nobody else has heard.
+    pub(super) models: [Option<Model>; 2],
     /// How the round ends proves nothing any more.
     pub(super) spoilt: bool,
     /// What each host's clock showed when this round began.
@@ -38,6 +42,7 @@ impl Talk {
             port: FIRST_PORT + number as u16,
             users: users(number, rounds, plans),
             wires: Default::default(),
+            models: [0, 1].map(|_| Some(Model::new())),
             spoilt: false,
             opened: [Instant::ZERO; 2],
             rounds,
@@ -67,6 +72,7 @@ impl Talk {
     /// Another round with other users.
     pub(super) fn begin_round(&mut self, number: usize, plans: [Plan; 2]) {
         self.users = users(number, self.rounds, plans);
+        self.models = [0, 1].map(|_| Some(Model::new()));
         self.spoilt = false;
     }
 

@@ -48,7 +48,7 @@ impl<C: Choices> Siege<C> {
             }
         }
         let port = if self.choices.percent(95) { PORT } else { 1337 };
-        let who = self.choices.below(8) as u16;
+        let who = self.choices.below(self.manners.crowd) as u16;
         self.peer_of(attack(who, port))
     }
 

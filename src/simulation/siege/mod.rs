@@ -74,6 +74,8 @@ pub struct Siege<C> {
 struct Manners {
     /// How many of the peers' segments, in percent, come from right ends.
     tame: u64,
+    /// How many attackers there are.
+    crowd: u64,
     /// How many segments between right ends and the host are lost, in percent.
     loss: u64,
     /// How many of those that come next are lost on top.
@@ -115,6 +117,7 @@ impl<C: Choices> Siege<C> {
         let start = host::start(&mut choices, &config);
         let manners = Manners {
             tame: choices.pick(&[0, 50, 80, 95, 98, 100, 100]),
+            crowd: choices.pick(&[8, 8, 2, 1]),
             loss: choices.pick(&[0, 1, 5, 20]),
             dark: 0,
             diligent: choices.percent(50),
@@ -172,6 +175,9 @@ impl<C: Choices> Siege<C> {
         if rarely(&mut self.choices, 3) {
             self.behind = Duration::from_millis(self.choices.below(1 << 30));
             watch.note(self.now, 0, format_args!("clock back by {:?}", self.behind));
+        }
+        if rarely(&mut self.choices, 1) {
+            self.manners.dark = self.choices.below(20) as u32;
         }
         match self.choices.below(100) {
             0..18 => self.pass_some(watch)?,
@@ -264,4 +270,60 @@ impl Manners {
 /// True in `chance` of 100 cases, and never when the choices are used up.
 fn rarely(choices: &mut impl Choices, chance: u64) -> bool {
     choices.below(100) >= 100 - chance
+}
+
+#[cfg(test)]
+mod tests {
+    use core::fmt;
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::*;
+    use crate::device::Rng;
+    use crate::simulation::{Bytes, Dice, Passage};
+
+    /// What is seen of a world, in one number, and how much it is.
+    #[derive(Default)]
+    struct Print {
+        hasher: DefaultHasher,
+        count: u64,
+    }
+
+    impl Observer for Print {
+        fn packet(&mut self, now: Instant, _: usize, passage: Passage, packet: &[u8]) {
+            (now, passage == Passage::Sent, packet).hash(&mut self.hasher);
+            self.count += 1;
+        }
+
+        fn note(&mut self, now: Instant, _: usize, what: fmt::Arguments<'_>) {
+            (now, what.to_string()).hash(&mut self.hasher);
+        }
+    }
+
+    fn print(choices: impl Choices) -> (u64, u64) {
+        let mut print = Print::default();
+        Siege::new(choices).run(&mut print).unwrap();
+        (print.hasher.finish(), print.count)
+    }
+
+    #[test]
+    fn the_same_choices_make_the_same_world() {
+        for seed in 0..20 {
+            assert_eq!(print(Dice::new(seed)), print(Dice::new(seed)));
+        }
+        assert_ne!(print(Dice::new(0)), print(Dice::new(1)));
+    }
+
+    #[test]
+    fn a_world_ends_when_the_choices_are_used_up() {
+        let mut rng = Rng::new(3);
+        let mut bytes = Vec::new();
+        let mut counts = Vec::new();
+        for len in [0, 1, 10, 100, 300, 1000, 3000, 10_000] {
+            bytes.resize_with(len, || rng.next_u64() as u8);
+            counts.push(print(Bytes(&bytes)).1);
+            print(Bytes(&vec![0; len]));
+            print(Bytes(&vec![0xff; len]));
+        }
+        assert!(counts.last() > Some(&(10 * counts[0])), "{counts:?}");
+    }
 }

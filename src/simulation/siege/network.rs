@@ -160,9 +160,17 @@ impl<C: Choices> Siege<C> {
             ensure!(empty, "text to {} before it is open", self.peers[at].quad);
             return Ok(());
         }
+        let is_right = self.is_right() && !self.is_bystander(at);
         let peer = &mut self.peers[at];
+        if is_right && peer.end.is_stray(&tcp) {
+            return Ok(());
+        }
         let before = (peer.nxt, peer.ack);
         peer.check(self.now, state, &tcp, receive_window)?;
+        // Of one in TIME-WAIT there may have been a successor, of which the peer knows instead.
+        if is_right && state != Some(State::TimeWait) {
+            peer.check_right(&tcp)?;
+        }
         if !tcp.flags().syn() {
             self.depth.wraps += wraps(before.0, peer.nxt) + wraps(before.1, peer.ack);
         }

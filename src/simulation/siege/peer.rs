@@ -28,6 +28,8 @@ pub(super) struct Peer {
     heard: Instant,
     /// Whether the host has acknowledged anything of the present connection.
     pub(super) acknowledged: bool,
+    /// The right edge of the largest window that the host has offered.
+    offered: Option<SeqNumber>,
     /// The peer's own initial number, as the host believed it.
     pub(super) irs: SeqNumber,
     /// What the SYN that the host believed said.
@@ -52,6 +54,7 @@ impl Peer {
             times: None,
             heard: Instant::ZERO,
             acknowledged: false,
+            offered: None,
             irs: SeqNumber(0),
             syn_window: 0,
             shift: 0,
@@ -97,13 +100,15 @@ impl Peer {
                 self.acknowledged = false;
                 self.syn_window = tcp.window();
                 self.shift = options.window_scale.unwrap_or(0).min(14);
-                match before {
-                    Some(State::SynSent) => {
-                        let iss = self.iss.unwrap_or_default();
-                        self.edge = iss + 1 + u32::from(tcp.window());
-                    }
-                    _ => self.iss = None,
+            }
+            match before {
+                Some(State::SynSent) if before == after => {}
+                Some(State::SynSent) => {
+                    let iss = self.iss.unwrap_or_default();
+                    self.edge = iss + 1 + u32::from(tcp.window());
                 }
+                // Its answer is to come.
+                _ => self.iss = None,
             }
         }
         if let Some(iss) = self.iss
@@ -125,7 +130,8 @@ impl Peer {
         self.irs = tcp.seq() - 1;
         self.shift = 14;
         self.edge = tcp.ack();
-        self.end.resume(tcp.seq(), tcp.ack());
+        let sent = tcp.seq() + tcp.sequence_len();
+        self.end.resume(sent, tcp.ack());
     }
 
     /// A segment goes out that is no reset, to a host in `state`: whether it may.
@@ -171,11 +177,38 @@ impl Peer {
         self.note_times(now, &options)
     }
 
+    /// What holds besides of segments to a right end, which knows what was agreed on.
+    pub(super) fn check_right(&mut self, tcp: &TcpSegment<'_>) -> Result<(), Broken> {
+        let quad = self.quad;
+        if !tcp.flags().ack() {
+            return Ok(());
+        }
+        // A FIN behind the probe of a closed window is not counted yet.
+        ensure!(
+            tcp.ack() <= self.end.sent + 1,
+            "{} is acknowledged to {quad}, {} was sent",
+            tcp.ack(),
+            self.end.sent
+        );
+        let syn = tcp.flags().syn();
+        let shift = if syn { 0 } else { self.host_shift() };
+        let edge = tcp.ack() + (u32::from(tcp.window()) << shift);
+        // But for what a shift rounds off, the window does not shrink (SHLD-14).
+        let least = self.offered.filter(|_| !syn).unwrap_or(edge);
+        ensure!(
+            least <= edge + ((1 << shift) - 1),
+            "the window offered to {quad} shrinks from {least} to {edge}"
+        );
+        self.offered = Some(least.max(edge));
+        Ok(())
+    }
+
     /// The host's SYN, for the first time or again.
     fn note_syn(&mut self, tcp: &TcpSegment<'_>, options: &OptionSummary) {
         (self.scale, self.sack) = (options.window_scale, options.sack_permitted);
         // A cookie comes again with another answer to what its SYN says.
         (self.times, self.acknowledged) = (None, false);
+        self.offered = None;
         if self.iss != Some(tcp.seq()) {
             self.iss = Some(tcp.seq());
             self.nxt = tcp.seq() + 1;

@@ -61,6 +61,14 @@ impl End {
         self.runs.clear();
     }
 
+    /// Whether this answers a SYN that is given up for another one: a cookie, late.
+    pub(super) fn is_stray(&self, tcp: &TcpSegment<'_>) -> bool {
+        let asked = self
+            .asked
+            .filter(|_| tcp.flags().syn() && tcp.flags().ack());
+        asked.is_some_and(|irs| tcp.ack() != irs + 1)
+    }
+
     /// A segment of the host's comes.
     pub(super) fn hear(&mut self, tcp: &TcpSegment<'_>) {
         let (left, right) = (tcp.seq(), tcp.seq() + tcp.sequence_len());
@@ -245,13 +253,13 @@ impl<C: Choices> Siege<C> {
         peer.end.owes = false;
         let mut flags = TcpFlags::ACK;
         if piece.fin {
-            flags = flags | TcpFlags::FIN;
+            flags |= TcpFlags::FIN;
         }
         if choices.percent(50) {
-            flags = flags | TcpFlags::PSH;
+            flags |= TcpFlags::PSH;
         }
         if !calm && rarely(choices, 3) {
-            flags = flags | TcpFlags::ECE;
+            flags |= TcpFlags::ECE;
         }
         // Congestion is told where the host is capable of ECN.
         let mark = if calm {

@@ -53,7 +53,7 @@ impl<C: Choices> Siege<C> {
 
     /// A user opens a connection.
     pub(super) fn connect(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
-        let port = FIRST_PORT + self.choices.below(20) as u16;
+        let port = FIRST_PORT + self.choices.below(2 * self.manners.crowd) as u16;
         let remote = SocketAddrV4::new(ATTACKER, port);
         watch.note(self.now, 0, format_args!("connect to {remote}"));
         if let Ok(id) = self.stack.connect(self.clock(), remote)
@@ -79,6 +79,7 @@ impl<C: Choices> Siege<C> {
                 let at = self.peer_of(quad);
                 let read = self.peers[at].irs + 1;
                 self.hold(id, quad, Some(read));
+                self.write_on(watch, self.handles.len() - 1)?;
             }
         }
         Ok(())
@@ -193,10 +194,12 @@ impl<C: Choices> Siege<C> {
     /// A user changes settings.
     fn set(&mut self, watch: &mut dyn Observer, at: usize) -> Result<(), Broken> {
         let choices = &mut self.choices;
-        let mut settings = Settings::default();
-        settings.nagle = choices.percent(50);
-        settings.max_retransmissions = choices.pick(&[15, 3, 255, 0]);
-        settings.dscp = choices.below(256) as u8;
+        let mut settings = Settings {
+            nagle: choices.percent(50),
+            max_retransmissions: choices.pick(&[15, 3, 255, 0]),
+            dscp: choices.below(256) as u8,
+            ..Settings::default()
+        };
         let times = [u64::MAX, 100_000, 1_000, 1, 0].map(Duration::from_millis);
         if choices.percent(30) {
             settings.user_timeout = Some(choices.pick(&times));

@@ -409,6 +409,7 @@ impl Tcb {
         }
         if self.flight() == 0 {
             self.flight.tail.forget_due();
+            // What waits for it to expire would wait for ever (RFC 3168 section 6.1.2).
             if !self.ecn.holds() {
                 self.timers.stop(Timer::Retransmit);
             }
