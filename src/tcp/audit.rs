@@ -386,14 +386,14 @@ impl Tcb {
             "{state}: an acknowledgment is due and does not go out"
         );
         // RFC 9293 section 3.8.6.2.2: who may wait for room is told of it, unless the field is
-        // too coarse to say so. A SYN's field cannot say more than 16 bits hold, and nobody is
-        // told more because of that alone.
+        // too coarse to say so; that of a SYN holds no more than 65535.
         let (gain, offered) = (self.window_gain(config), self.rcv.edge - self.rcv.nxt);
+        let low = (self.largest_window(config) / 2).min(u16::MAX.into());
         hold!(
             self.ack_due != AckDue::No
                 || !state.receives_text()
                 || gain >> self.rcv.shift == 0
-                || offered >= (self.largest_window(config) / 2).min(u16::MAX.into()),
+                || low <= offered,
             "{state}: {offered} octets offered, {gain} more could be, and the peer is not told"
         );
         // A connection without user ends in any case.

@@ -191,6 +191,18 @@ impl Pair {
         Ok(())
     }
 
+    /// Something old reaches a host once more.
+    fn bring_relic(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
+        let time = self.hosts[1 - host].time(self.now);
+        let stack = &self.hosts[host].stack;
+        let Some(packet) = self.relics.pick(time, host, stack, &mut self.dice) else {
+            return Ok(());
+        };
+        observer.note(self.now, host, format_args!("what comes next is old"));
+        observer.packet(self.now, host, Passage::Received, &packet);
+        self.receive(host, &packet)
+    }
+
     /// A packet reaches a host.
     fn receive(&mut self, host: usize, packet: &[u8]) -> Result<(), Broken> {
         let Ok(TcpPacket { tcp, .. }) = TcpPacket::parse(packet) else {
@@ -218,23 +230,6 @@ impl Pair {
         let after = view(&at.stack);
         let told = model.told(at.stack.now(), &tcp, before.as_ref(), after.as_ref());
         told.map_err(|what| Broken(format!("host {host}: {what}")))
-    }
-
-    /// Something old reaches a host once more.
-    fn bring_relic(
-        &mut self,
-        host: usize,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Broken> {
-        let time = self.hosts[1 - host].time(self.now);
-        let stack = &self.hosts[host].stack;
-        let Some(packet) = self.relics.pick(time, host, stack, &mut self.dice) else {
-            return Ok(());
-        };
-        let packet = packet.to_vec();
-        observer.note(self.now, host, format_args!("what comes next is old"));
-        observer.packet(self.now, host, Passage::Received, &packet);
-        self.receive(host, &packet)
     }
 
     /// What a host has to say and to send.

@@ -56,12 +56,12 @@ impl Relics {
         to: usize,
         stack: &Stack,
         dice: &mut impl Choices,
-    ) -> Option<&[u8]> {
+    ) -> Option<Vec<u8>> {
         let relic = self.0.get(dice.below(self.0.len() as u64) as usize)?;
         let quad = Quad::of(&TcpPacket::parse(&relic.packet).ok()?);
         let fits = relic.to == to
             && now.saturating_duration_since(relic.sent_at) < LIFETIME
             && stack.state_of(quad)?.is_synchronized();
-        fits.then_some(&relic.packet)
+        fits.then(|| relic.packet.clone())
     }
 }
