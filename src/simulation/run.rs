@@ -14,7 +14,7 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// How long it lasted, in its own time.
+    /// How long it lasted, in its own time, until the last packet was sent.
     pub time: Duration,
     /// Packets that its hosts sent.
     pub packets: u64,
@@ -84,24 +84,24 @@ impl Error for Failure {}
 /// What broke first.
 pub fn run(seed: u64, observer: &mut dyn Observer) -> Result<Summary, Failure> {
     let mut dice = Dice::new(seed);
-    let (outcome, summary) = match dice.below(3) {
+    let (outcome, at, summary) = match dice.below(3) {
         0 => {
             let mut siege = Siege::new(dice);
             let outcome = siege.run(observer);
-            (outcome, Summary::of_siege(&siege))
+            let at = siege.now() - siege.start();
+            (outcome, at, Summary::of_siege(&siege))
         }
         _ => {
             let mut pair = Pair::new(seed, dice);
             let outcome = pair.run(observer);
-            (outcome, Summary::of_pair(&pair))
+            let at = pair.now() - Instant::ZERO;
+            (outcome, at, Summary::of_pair(&pair))
         }
     };
-    let fail = |what| Failure {
-        seed,
-        at: summary.time,
-        what,
-    };
-    outcome.map_err(fail).map(|()| summary)
+    match outcome {
+        Ok(()) => Ok(summary),
+        Err(what) => Err(Failure { seed, at, what }),
+    }
 }
 
 impl Summary {
@@ -115,7 +115,7 @@ impl Summary {
 
     fn of_pair(pair: &Pair) -> Summary {
         Summary {
-            time: pair.now() - Instant::ZERO,
+            time: pair.lasted(),
             octets: pair.octets(),
             ..Summary::of_hosts(pair.counters())
         }

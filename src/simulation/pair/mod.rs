@@ -46,6 +46,8 @@ pub(super) struct Pair {
     talks: Vec<Talk>,
     calamities: VecDeque<(Duration, Calamity)>,
     scenario: Scenario,
+    /// When a packet was last sent.
+    busy: Instant,
     /// How many packets were sent, and how many octets users have read.
     packets: u64,
     octets: u64,
@@ -73,6 +75,7 @@ impl Pair {
             talks,
             calamities: core::mem::take(&mut scenario.calamities).into(),
             scenario,
+            busy: Instant::ZERO,
             packets: 0,
             octets: 0,
         }
@@ -81,6 +84,11 @@ impl Pair {
     /// How long it has lasted.
     pub(super) fn now(&self) -> Instant {
         self.now
+    }
+
+    /// How long there was anything to say.
+    pub(super) fn lasted(&self) -> Duration {
+        self.busy - Instant::ZERO
     }
 
     /// What each host has counted.
@@ -228,6 +236,12 @@ impl Pair {
             return Ok(());
         };
         let after = view(&at.stack);
+        let appears = before.is_none() && after.is_some() && host == 1;
+        if appears && self.scenario.has_cookies() && talk.users[host].id.is_some() {
+            // A copy of what brought the cookie back does so once more, with the same numbers.
+            *model = Model::new();
+            return Ok(());
+        }
         let told = model.told(at.stack.now(), &tcp, before.as_ref(), after.as_ref());
         told.map_err(|what| Broken(format!("host {host}: {what}")))
     }
@@ -247,6 +261,7 @@ impl Pair {
             let packet = &buffer[..sent.len];
             observer.packet(self.now, host, Passage::Sent, packet);
             self.packets += 1;
+            self.busy = self.now;
             ensure!(self.packets < MAX_PACKETS, "more packets than anyone needs");
             self.check_sent(host, packet)?;
             if self.scenario.laps {
