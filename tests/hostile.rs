@@ -528,6 +528,34 @@ fn a_fin_in_order_ends_the_text_before_what_waits_behind_it() {
     }
 }
 
+/// Of two FINs ahead of their turn the one whose turn comes first ends the text, also when the other
+/// comes later (RFC 9293 section 3.10.7.4).
+#[test]
+fn a_second_fin_does_not_displace_the_first() {
+    for fins in [
+        ["F. 6:11 ack 1", "F. 21:31 ack 1"],
+        ["F. 21:31 ack 1", "F. 6:11 ack 1"],
+    ] {
+        let (mut s, id) = Script::established(65535);
+        for fin in fins {
+            s.inject(fin);
+            s.expect(". 1 ack 1");
+        }
+        s.inject(". 1:6 ack 1");
+        s.expect(". 1 ack 12");
+        assert_eq!(s.state(), State::CloseWait);
+        s.read(id, 10);
+    }
+    // One that text has passed was none, and displaces no other.
+    let (mut s, id) = Script::established(65535);
+    s.inject("F. 6:11 ack 1");
+    s.expect(". 1 ack 1");
+    s.inject("F. 1:21 ack 1");
+    s.expect(". 1 ack 22");
+    assert_eq!(s.state(), State::CloseWait);
+    s.read(id, 20);
+}
+
 /// What acknowledges less than our first octet was never right, however wide the peer's window: an
 /// outsider has no window full of numbers to hit (RFC 5961 section 5.2 says "only if").
 #[test]

@@ -164,16 +164,17 @@ impl Tcb {
         if !self.state.receives_text() {
             return;
         }
-        if segment.flags().fin() {
-            let fin = segment.seq() + segment.payload().len() as u32;
-            if fin == self.rcv.nxt || fin.in_window(self.rcv.nxt, self.rcv.edge - self.rcv.nxt) {
-                self.rcv.fin = Some(fin);
-                self.ack_due = AckDue::Now;
-            }
-        }
         if self.rcv.fin.is_some_and(|fin| fin < self.rcv.nxt) {
             // Text has passed it, so it was none: it must not count a lap later.
             self.rcv.fin = None;
+        }
+        if segment.flags().fin() {
+            let fin = segment.seq() + segment.payload().len() as u32;
+            if fin == self.rcv.nxt || fin.in_window(self.rcv.nxt, self.rcv.edge - self.rcv.nxt) {
+                // Of two the first to have its turn.
+                self.rcv.fin = Some(self.rcv.fin.map_or(fin, |other| other.min(fin)));
+                self.ack_due = AckDue::Now;
+            }
         }
         if self.rcv.fin != Some(self.rcv.nxt) {
             return;

@@ -12,6 +12,8 @@ use crate::view::Answer;
 pub struct Observation {
     pub state: State,
     pub answer: Answer,
+    /// Its last acknowledgment, relative to the peer's initial number.
+    pub acked: u32,
     /// How much it has sent in all, its SYN and FIN counted.
     pub sent: u32,
     /// There is a connection for its user.

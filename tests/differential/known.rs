@@ -397,9 +397,11 @@ pub const KNOWN: &[Known] = &[
         ends: true,
         applies: |case| {
             let closes = [State::CloseWait, State::Closing, State::TimeWait];
+            let [kernel, ours] = [&case.difference.kernel, &case.difference.ours];
             case.difference.history.fin_ahead
-                && closes.contains(&case.difference.kernel.state)
-                && case.difference.ours.state == case.difference.before
+                && closes.contains(&kernel.state)
+                && (ours.acked.wrapping_sub(kernel.acked) as i32) > 0
+                && ours.state == case.difference.before
                 && case.difference.aspects.contains(&Aspect::AckNumber)
         },
     },

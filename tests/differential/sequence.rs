@@ -145,6 +145,7 @@ impl Sequence<'_> {
                 aspects.retain(|aspect| *aspect != Aspect::Acknowledges);
             }
             (kernel.state, ours.state) = (asked_kernel.state, asked_ours.state);
+            (kernel.acked, ours.acked) = (asked_kernel.acked, asked_ours.acked);
             aspects.extend(more);
             aspects.dedup();
         }
@@ -405,6 +406,7 @@ impl<H: Host> Side<H> {
         Observation {
             state,
             answer,
+            acked: self.view.acked,
             sent: self.view.sent(),
             accepted,
             outcome,
