@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Siege;
 use super::host::{HOST, MAX_CONNECTIONS, PORT, fresh};
+use super::lies::Truth;
 use super::user::Handle;
 use crate::simulation::broken::{Broken, ensure};
 use crate::simulation::text::octet;
@@ -39,12 +40,12 @@ impl<C: Choices> Siege<C> {
         });
         let irs = fresh(&mut self.choices);
         let syn = self.peers[at].builder().seq(irs).flags(TcpFlags::SYN);
-        self.arrive(watch, at, syn.window(1000), 0)?;
+        self.arrive(watch, at, syn.window(1000), 0, Truth::Fresh)?;
         self.drain(watch)?;
         let next = irs + 1;
         let iss = self.peers[at].iss.unwrap_or_default();
         let ack = self.peers[at].builder().seq(next).ack(iss + 1);
-        self.arrive(watch, at, ack.window(1000), 0)?;
+        self.arrive(watch, at, ack.window(1000), 0, Truth::Fresh)?;
         let accepted = self.listeners[0].and_then(|listener| self.stack.accept(listener));
         let Some(id) = accepted else {
             return Err(Broken("the bystander is not accepted".into()));
@@ -61,7 +62,7 @@ impl<C: Choices> Siege<C> {
         let peer = &self.peers[AT];
         let iss = peer.iss.unwrap_or_default();
         let segment = peer.builder().seq(next).ack(iss + 1).window(1000);
-        self.arrive(watch, AT, segment, 1)?;
+        self.arrive(watch, AT, segment, 1, Truth::Fresh)?;
         let mut buffer = [0; 2];
         let received = self.stack.recv(id, &mut buffer);
         ensure!(received == Ok(1), "the bystander reads {received:?}");

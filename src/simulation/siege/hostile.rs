@@ -2,7 +2,9 @@
 
 use super::Siege;
 use super::host::{PORT, attack, fresh};
+use super::lies::Truth;
 use super::peer::Peer;
+use super::rarely;
 use crate::simulation::broken::Broken;
 use crate::simulation::{Choices, Observer};
 use crate::stack::Quad;
@@ -64,6 +66,9 @@ impl<C: Choices> Siege<C> {
     /// A peer sends something, right or wrong.
     pub(super) fn send_segment(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
         let at = self.any_peer();
+        if rarely(&mut self.choices, 5) && self.lie(watch, at)? {
+            return Ok(());
+        }
         match self.choices.percent(self.manners.tame) {
             true => self.speak(watch, at, false),
             false => self.send_wrong(watch, at),
@@ -183,6 +188,7 @@ impl<C: Choices> Siege<C> {
             at,
             segment.options(&options.list[..options.count]),
             len as usize,
+            Truth::Fresh,
         )
     }
 }

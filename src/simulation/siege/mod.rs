@@ -12,6 +12,7 @@
 //! | `peer` | what a peer knows of its connection, and checks of what it gets |
 //! | `right` | peers that are as they should be |
 //! | `hostile` | peers that are not |
+//! | `lies` | text that must not be taken |
 //! | `network` | how packets come and go; fragments, ICMP, garbage |
 //! | `user` | what the host's users call, and what they are told |
 //! | `checks` | what holds after each step, and how all ends |
@@ -19,6 +20,7 @@
 mod checks;
 mod host;
 mod hostile;
+mod lies;
 mod network;
 mod peer;
 mod right;

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::Siege;
 use super::host::{HOST, MTU};
+use super::lies::Truth;
 use super::rarely;
 use crate::simulation::broken::{Broken, ensure};
 use crate::simulation::text;
@@ -42,6 +43,7 @@ impl<C: Choices> Siege<C> {
         at: usize,
         segment: TcpBuilder<'_>,
         len: usize,
+        truth: Truth,
     ) -> Result<(), Broken> {
         let mut buffer = [0; 2000];
         // Its text follows from its number, which the builder knows.
@@ -52,7 +54,7 @@ impl<C: Choices> Siege<C> {
             .seq();
         let mut octets = [0; MTU as usize];
         let octets = &mut octets[..len];
-        text::fill(seq.0, octets);
+        self.tell(at, seq, truth, octets);
         let len = segment.write(&mut buffer, octets).map_err(unmade)?;
         let packet = &buffer[..len];
 
@@ -65,7 +67,7 @@ impl<C: Choices> Siege<C> {
         }
         let after = self.stack.state_of(quad);
         let tcp = TcpPacket::parse(packet).map_err(unsound)?.tcp;
-        self.peers[at].note_arrival(&tcp, before, after);
+        self.peers[at].note_arrival(self.now, &tcp, before, after);
         let has_begun = match before {
             None | Some(State::SynSent) => before != after,
             Some(State::TimeWait) => after == Some(State::SynReceived),

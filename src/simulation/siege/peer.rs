@@ -29,7 +29,7 @@ pub(super) struct Peer {
     /// Whether the host has acknowledged anything of the present connection.
     pub(super) acknowledged: bool,
     /// The right edge of the largest window that the host has offered.
-    offered: Option<SeqNumber>,
+    pub(super) offered: Option<SeqNumber>,
     /// The peer's own initial number, as the host believed it.
     pub(super) irs: SeqNumber,
     /// What the SYN that the host believed said.
@@ -79,6 +79,7 @@ impl Peer {
     /// `after`: what the host believes of it.
     pub(super) fn note_arrival(
         &mut self,
+        now: Instant,
         tcp: &TcpSegment<'_>,
         before: Option<State>,
         after: Option<State>,
@@ -94,7 +95,7 @@ impl Peer {
         };
         if flags.syn() && is_new {
             let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
-            self.end.begin(tcp.seq(), &options);
+            self.end.begin(now, tcp.seq(), &options);
             if before != after {
                 self.irs = tcp.seq();
                 self.acknowledged = false;
@@ -160,7 +161,8 @@ impl Peer {
         let end = tcp.seq() + tcp.sequence_len();
         if self.nxt < end {
             // But for a probe of one octet, or the FIN.
-            ensure!(end <= self.edge + 1, "beyond the window of {quad}");
+            let probe = u32::from(tcp.sequence_len() == 1);
+            ensure!(end <= self.edge + probe, "beyond the window of {quad}");
             self.nxt = end;
         }
         if flags.ack() {

@@ -2,13 +2,17 @@
 //! and keeps to the host's window. What lies between it and the host loses, copies and
 //! reorders.
 
+use std::time::Duration;
+
 use super::Siege;
 use super::host::fresh;
+use super::lies::Truth;
 use super::peer::Peer;
 use super::rarely;
 use crate::simulation::broken::Broken;
 use crate::simulation::{Choices, Observer};
 use crate::tcp::State;
+use crate::time::Instant;
 use crate::wire::{
     OptionSummary, SackBlock, SackBlocks, SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpSegment,
 };
@@ -34,17 +38,29 @@ pub(super) struct End {
     pub(super) scale: Option<u8>,
     sack: bool,
     stamps: bool,
+    /// Its timestamp, and when that was.
+    first: Option<(u32, Instant)>,
 }
 
 impl End {
     /// Its SYN with the number `irs` has gone out.
-    pub(super) fn begin(&mut self, irs: SeqNumber, options: &OptionSummary) {
+    pub(super) fn begin(&mut self, now: Instant, irs: SeqNumber, options: &OptionSummary) {
         self.sent = irs + 1;
         self.fin = None;
         self.asked = Some(irs);
         self.scale = options.window_scale;
         self.sack = options.sack_permitted;
         self.stamps = options.timestamps.is_some();
+        self.first = options.timestamps.map(|(value, _)| (value, now));
+    }
+
+    /// The timestamp with which it began, unless that was so long ago that it says nothing any
+    /// more (RFC 7323 section 5.5).
+    pub(super) fn first_stamp(&self, now: Instant) -> Option<u32> {
+        const LONG: Duration = Duration::from_secs(20 * 24 * 60 * 60);
+
+        let (value, at) = self.first?;
+        (now - at < LONG).then_some(value)
     }
 
     /// The host's SYN has come.
@@ -207,7 +223,7 @@ impl<C: Choices> Siege<C> {
             Some(ack) => segment.ack(ack).flags(TcpFlags::SYN),
             None => segment.flags(flags),
         };
-        self.arrive(watch, at, segment.options(&options), 0)
+        self.arrive(watch, at, segment.options(&options), 0, Truth::Fresh)
     }
 
     fn speak_text(
@@ -276,9 +292,9 @@ impl<C: Choices> Siege<C> {
             .flags(flags)
             .options(&options);
         let twice = !calm && rarely(choices, 3);
-        self.arrive(watch, at, segment, piece.len as usize)?;
+        self.arrive(watch, at, segment, piece.len as usize, Truth::Fresh)?;
         if twice {
-            self.arrive(watch, at, segment, piece.len as usize)?;
+            self.arrive(watch, at, segment, piece.len as usize, Truth::Fresh)?;
         }
         Ok(())
     }
