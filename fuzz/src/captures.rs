@@ -16,13 +16,19 @@ use crate::input::Input;
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let (kind, piece) = (input.u8(), input.u8());
-    let file = match kind {
+    let (file, expected) = match kind {
         1 => pcapng(&mut input, u32::to_le_bytes),
         2 => pcapng(&mut input, u32::to_be_bytes),
         3 => pcap(&mut input),
-        _ => input.rest().to_vec(),
+        _ => (input.rest().to_vec(), Vec::new()),
     };
     let (whole, end) = read(file.as_slice());
+    if (1..=3).contains(&kind) {
+        let found = whole
+            .iter()
+            .map(|frame| (frame.link_type, frame.original_len, &frame.data[..]));
+        assert!(found.eq(expected.iter().map(|(a, b, data)| (*a, *b, &data[..]))));
+    }
     check_end(&file, &whole, &end);
     let pieces = Pieces {
         rest: &file,
@@ -37,42 +43,111 @@ pub fn run(data: &[u8]) {
     write_anew(&whole);
 }
 
-/// A pcapng file of blocks whose lengths are right: a byte for the type of each, one for its
-/// length in words, its body.
-fn pcapng(input: &mut Input<'_>, bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
+/// Link type, length on the wire, and what was captured.
+type Packet = (LinkType, u32, Vec<u8>);
+
+/// A pcapng file of blocks whose lengths are right, and the packets in it: a byte for the type of
+/// each, one for its length in words, its body.
+fn pcapng(input: &mut Input<'_>, bytes: fn(u32) -> [u8; 4]) -> (Vec<u8>, Vec<Packet>) {
     const SECTION: u32 = 0x0a0d_0d0a;
     // Interface, obsolete packet, simple packet, name resolution, statistics, enhanced packet.
     const KINDS: [u32; 8] = [1, 2, 3, 4, 5, 6, 6, SECTION];
-    let mut file = Vec::new();
-    let mut block = |kind: u32, parts: [&[u8]; 2]| {
-        let body = parts.concat();
-        let len = bytes(12 + body.len() as u32);
-        file.extend([&bytes(kind), &len, &body[..], &len].concat());
-    };
     let magic = bytes(0x1a2b_3c4d);
-    block(
-        SECTION,
-        [&magic, &[bytes(0x0001_0001), [0xff; 4], [0xff; 4]].concat()],
-    );
+    let mut file = Vec::new();
+    let mut add = |kind: u32, body: &[u8]| {
+        let len = bytes(12 + body.len() as u32);
+        file.extend([&bytes(kind), &len, body, &len].concat());
+    };
+    let version = if magic[0] == 0x1a {
+        [0, 1, 0, 0]
+    } else {
+        [1, 0, 0, 0]
+    };
+    add(SECTION, &[magic, version, [0xff; 4], [0xff; 4]].concat());
+    let mut section = Section::default();
+    let (mut packets, mut is_over) = (Vec::new(), false);
     while !input.is_empty() {
         let kind = KINDS[input.below(KINDS.len())];
         let len = 4 * input.below(64);
         let body = input.take(len);
-        let body = &body[..body.len() & !3];
-        match kind {
+        let mut body = body[..body.len() & !3].to_vec();
+        if kind == SECTION {
             // Without its magic nothing could be read.
-            SECTION => block(kind, [&magic, body]),
-            _ => block(kind, [body, &[]]),
+            body.splice(..0, magic);
+        }
+        add(kind, &body);
+        // The first that cannot be right is the last that is read.
+        if !is_over {
+            match section.digest(kind, &body, magic[0] == 0x1a) {
+                Some(found) => packets.extend(found),
+                None => is_over = true,
+            }
         }
     }
-    file
+    (file, packets)
 }
 
-/// A pcap file of records whose lengths are right: a link type, then for each its times, its
-/// length on the wire, and how much of it there is.
-fn pcap(input: &mut Input<'_>) -> Vec<u8> {
+/// The interfaces of a section: link type, and how much of a packet is kept.
+#[derive(Default)]
+struct Section(Vec<(u16, usize)>);
+
+impl Section {
+    /// The packet in a block, if it holds one; `None` for a block that cannot be right.
+    fn digest(&mut self, kind: u32, body: &[u8], is_big: bool) -> Option<Option<Packet>> {
+        let word = |at: usize| {
+            let field = *body.get(at..)?.first_chunk::<2>()?;
+            Some(if is_big {
+                u16::from_be_bytes(field)
+            } else {
+                u16::from_le_bytes(field)
+            })
+        };
+        let long = |at: usize| {
+            let field = *body.get(at..)?.first_chunk::<4>()?;
+            Some(if is_big {
+                u32::from_be_bytes(field)
+            } else {
+                u32::from_le_bytes(field)
+            })
+        };
+        let packet = |interface: &(u16, usize), len: u32, data: &[u8]| {
+            Some(Some((LinkType(interface.0), len, data.to_vec())))
+        };
+        match kind {
+            1 => self.0.push((word(0)?, long(4)? as usize)),
+            2 | 6 => {
+                let id = if kind == 2 { word(0)?.into() } else { long(0)? };
+                let interface = self.0.get(id as usize)?;
+                let (len, captured) = (long(16)?, long(12)? as usize);
+                return packet(interface, len, body[20..].get(..captured)?);
+            }
+            3 => {
+                let (interface, len) = (self.0.first()?, long(0)?);
+                let kept = match interface.1 {
+                    0 => usize::MAX,
+                    kept => kept,
+                };
+                let captured = (len as usize).min(kept).min(body.len() - 4);
+                return packet(interface, len, &body[4..4 + captured]);
+            }
+            4 | 5 => {}
+            // A section, of a version that is known.
+            _ => match word(4)? {
+                1 => self.0.clear(),
+                _ => return None,
+            },
+        }
+        Some(None)
+    }
+}
+
+/// A pcap file of records whose lengths are right, and the packets in it: a link type, then for
+/// each its times, its length on the wire, and how much of it there is.
+fn pcap(input: &mut Input<'_>) -> (Vec<u8>, Vec<Packet>) {
     let mut file = vec![0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4];
-    file.extend([[0; 4], [0; 4], [0, 4, 0, 0], [0, 0, 0, input.u8()]].concat());
+    let link_type = input.u8();
+    file.extend([[0; 4], [0; 4], [0, 4, 0, 0], [0, 0, 0, link_type]].concat());
+    let mut packets = Vec::new();
     while !input.is_empty() {
         let (times, original_len, len) = (input.take(8), input.u32(), input.u16());
         let data = input.take(usize::from(len));
@@ -87,8 +162,9 @@ fn pcap(input: &mut Input<'_>) -> Vec<u8> {
         ] {
             file.extend(part);
         }
+        packets.push((LinkType(link_type.into()), original_len, data.to_vec()));
     }
-    file
+    (file, packets)
 }
 
 #[derive(Debug, PartialEq)]
