@@ -403,6 +403,33 @@ fn a_lost_tail_is_probed_once_after_two_round_trips() {
     }
 }
 
+/// What is received behind a hole has the timestamp of what came before it echoed: the probe
+/// has arrived all the same, and what was sent before it is lost.
+#[test]
+fn a_probe_that_arrives_shows_what_was_lost_before_it() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        let echo = l.echo.clone();
+        l.ack(7001);
+        l.expect_after(2 * RTT, &["9001:10001"]);
+        l.pass(RTT);
+        l.echo = echo;
+        l.sack(7001, "9001:10001");
+        // PRR lets a segment go for one that arrives, and one at once.
+        l.expect(&["7001:8001"]);
+        assert_eq!(l.info().phase, Phase::Recovery);
+        l.pass(RTT);
+        l.sack(8001, "9001:10001");
+        l.expect(&["8001:9001"]);
+        l.pass(RTT);
+        l.ack(10_001);
+        let tally = l.info().tally;
+        assert_eq!(tally.timeout_retransmissions, 0);
+        assert_eq!((tally.tail_probes, tally.fast_retransmissions), (1, 2));
+    }
+}
+
 #[test]
 fn a_probe_carries_new_text_where_the_window_takes_it() {
     let mut l = Sender::sending(SACK, 11_000);

@@ -21,6 +21,20 @@ pub const LOSSES: [u32; 5] = [0, 1, 10, 30, 100];
 /// In tenths of the path's bandwidth-delay product, rounded up to whole packets.
 pub const QUEUES: [u32; 3] = [2, 10, 40];
 
+/// Without losses, how many packets and round trips are measured at least, and for how many the
+/// first loss is waited for.
+const PACKETS: u64 = 200_000;
+const ROUNDS: u32 = 25;
+const PATIENCE: u32 = 100;
+
+/// With losses, how many: rare ones take many packets.
+const fn losses(loss: u32) -> u64 {
+    match loss {
+        1 => 400,
+        _ => 1000,
+    }
+}
+
 /// A path and who uses it.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
@@ -72,12 +86,18 @@ impl Cell {
         )
     }
 
-    /// How long it takes to run, beside others.
+    /// About how many packets it takes.
     pub fn weight(&self) -> u64 {
         match self.loss {
-            0 => self.rtt * self.rate * u64::from(self.queue + 10),
-            loss => 100_000 / u64::from(loss),
+            0 => PACKETS + self.bdp() as u64 * (55 + 4 * u64::from(self.queue)),
+            loss => losses(loss) * 1000 / u64::from(loss),
         }
+    }
+
+    /// Other losses for each path, and the same for each algorithm.
+    fn seed(&self) -> u64 {
+        let queue = u64::from(self.queue);
+        ((self.rtt * 10_000 + self.rate) * 1000 + u64::from(self.loss)) * 100 + queue
     }
 
     fn rtt(&self) -> Duration {
@@ -113,11 +133,13 @@ impl Cell {
         self.rtt().as_secs_f64() + f64::from(PACKET) * 8.0 / self.bits()
     }
 
-    /// What the model for random losses says; nothing without them.
-    fn model(&self) -> Option<f64> {
-        let packets = |loss| model::window(self.algorithm, loss, self.round());
-        let octets = (self.loss > 0).then(|| packets(self.loss()) * f64::from(MSS))?;
-        Some(octets * 8.0 / self.round())
+    /// What `window` packets a round trip are in bits of text a second; nothing without losses.
+    fn of_packets(&self, window: impl Fn(Algorithm, f64, f64) -> f64) -> Option<f64> {
+        let round = self.round();
+        (self.loss > 0).then(|| {
+            let packets = window(self.algorithm, self.loss(), round);
+            packets * f64::from(MSS) * 8.0 / round
+        })
     }
 
     pub fn run(&self) -> Result<Row, String> {
@@ -132,7 +154,7 @@ impl Cell {
             algorithm: self.algorithm,
             // Slow start goes to twice what there is room for.
             buffer: 2 * octets as usize + (1 << 20),
-            seed: 1,
+            seed: self.seed(),
         };
         let plan = Plan {
             rtt: self.rtt(),
@@ -143,11 +165,9 @@ impl Cell {
         let goodput = match self.loss {
             0 => {
                 let rtt = self.rtt();
-                measure::lossless(&mut network, rtt * 100, 200_000, rtt * 25)?
+                measure::lossless(&mut network, rtt * PATIENCE, PACKETS, rtt * ROUNDS)?
             }
-            // A loss takes a thousand packets: fewer must do.
-            1 => measure::lossy(&mut network, 400)?,
-            _ => measure::lossy(&mut network, 1000)?,
+            loss => measure::lossy(&mut network, losses(loss))?,
         };
         let info = network.flows[0].info().ok_or("the connection is gone")?;
         // With its own packet on the line.
@@ -160,13 +180,15 @@ impl Cell {
             goodput.time,
         );
         let most = share * self.link();
-        let model = self.model();
+        let model = self.of_packets(model::window);
+        let mathis = self.of_packets(|_, loss, _| model::mathis(loss) * (1.0 - loss));
         let mut row = Row::new(self.label());
         row.push("goodput", goodput.rate);
         row.push("predicted", model.map_or(most, |model| model.min(most)));
         row.push("link", self.link());
         row.push("room", most);
         row.push("model", model.unwrap_or(0.0));
+        row.push("mathis", mathis.unwrap_or(0.0));
         row.push("error", goodput.error);
         row.push("fast", info.tally.fast_retransmissions.into());
         row.push("timeout", info.tally.timeout_retransmissions.into());

@@ -1,62 +1,139 @@
+//! Goodput against theory: flows over paths of all kinds, in virtual time, beside what models say
+//! that they get.
+//!
+//! One flow over round-trip times of 1 to 200 ms, rates of 10 to 1000 Mbit/s, random losses of 0 to
+//! 10% and queues of 0.2 to 4 bandwidth-delay products, with NewReno and CUBIC; several flows
+//! through one bottleneck; lost tails and segments that overtake each other. The same figures come
+//! out on every machine, so `benches/goodput.tsv` holds them and any change shows; beside them
+//! stand checks that must hold whatever the figures are (`checks`).
+//!
+//! `cargo bench --bench goodput` takes a minute or two on two cores. After `--` it takes `--quick`
+//! (a fifth of the cases), `--update` (writes figures and picture anew), `--threads N`, and parts
+//! of the names of the cases to run.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `network` | the paths: two stacks a flow, one bottleneck |
+//! | `grid`, `shares`, `repairs` | the cases |
+//! | `measure` | what is measured, and when |
+//! | `model` | what theory says |
+//! | `cases` | runs them all |
+//! | `checks`, `golden`, `table`, `heat` | what is made of the figures |
+
+mod cases;
+mod checks;
+mod golden;
 mod grid;
+mod heat;
 mod measure;
 mod model;
 mod network;
+mod repairs;
+mod shares;
+#[path = "../report/svg.rs"]
+#[allow(dead_code)]
+mod svg;
 mod table;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, process::ExitCode};
+use std::env;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::thread;
 
-use grid::Cell;
-use table::Row;
+use cases::Case;
+
+#[derive(Default)]
+struct Args {
+    quick: bool,
+    update: bool,
+    threads: Option<usize>,
+    parts: Vec<String>,
+}
 
 fn main() -> ExitCode {
-    let args: Vec<String> = env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with("--"))
-        .collect();
-    let cells: Vec<Cell> = Cell::all()
-        .into_iter()
-        .filter(|c| args.iter().all(|a| c.label().contains(a.as_str())))
-        .collect();
-    let mut order: Vec<usize> = (0..cells.len()).collect();
-    order.sort_by_key(|i| core::cmp::Reverse(cells[*i].weight()));
-    let next = AtomicUsize::new(0);
-    let rows: Mutex<Vec<Option<(Row, f64)>>> = Mutex::new(vec![None; cells.len()]);
-    std::thread::scope(|s| {
-        for _ in 0..2 {
-            s.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(i) = order.get(n) else { break };
-                    let t = std::time::Instant::now();
-                    match cells[*i].run() {
-                        Ok(row) => {
-                            rows.lock().unwrap()[*i] = Some((row, t.elapsed().as_secs_f64()))
-                        }
-                        Err(e) => println!("{} {e}", cells[*i].label()),
-                    }
+    let result = Args::read(env::args().skip(1)).and_then(|args| bench(&args));
+    result.unwrap_or_else(|message| {
+        eprintln!("goodput: {message}");
+        ExitCode::from(2)
+    })
+}
+
+impl Args {
+    fn read(mut given: impl Iterator<Item = String>) -> Result<Args, String> {
+        const USAGE: &str = "It takes --quick, --update, --threads N, or parts of names";
+
+        let mut args = Args::default();
+        while let Some(arg) = given.next() {
+            match arg.as_str() {
+                // What cargo says.
+                "--bench" => {}
+                "--quick" => args.quick = true,
+                "--update" => args.update = true,
+                "--threads" => {
+                    let number = given.next().and_then(|number| number.parse().ok());
+                    args.threads = Some(number.ok_or("--threads wants a number")?);
                 }
-            });
+                flag if flag.starts_with('-') => return Err(format!("{flag}? {USAGE}")),
+                _ => args.parts.push(arg),
+            }
         }
-    });
-    for r in rows.into_inner().unwrap().into_iter().flatten() {
-        let (r, t) = r;
-        let f = |n: &str| r.of(n).unwrap();
-        println!(
-            "{:45} {:9.3} pred {:9.3} = {:.3} ({:.3} of link) err {:.3} fast {} rto {} tlp {} mss {} {t:.2}s",
-            r.label,
-            f("goodput") / 1e6,
-            f("predicted") / 1e6,
-            f("goodput") / f("predicted"),
-            f("goodput") / f("link"),
-            f("error") / f("goodput"),
-            f("fast"),
-            f("timeout"),
-            f("probes"),
-            f("mss")
-        );
+        if args.update && !args.is_whole() {
+            return Err("--update runs all cases: it takes nothing else that chooses".into());
+        }
+        Ok(args)
     }
-    ExitCode::SUCCESS
+
+    /// Whether all cases are run.
+    fn is_whole(&self) -> bool {
+        !self.quick && self.parts.is_empty()
+    }
+}
+
+fn bench(args: &Args) -> Result<ExitCode, String> {
+    let mut cases = Case::all();
+    cases.retain(|case| {
+        let label = case.label();
+        let named = args.parts.is_empty() || args.parts.iter().any(|part| label.contains(part));
+        named && (!args.quick || case.is_quick())
+    });
+    if cases.is_empty() {
+        return Err(format!(
+            "no case has {} in its name",
+            args.parts.join(" or ")
+        ));
+    }
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let rows = cases::run(&cases, args.threads.unwrap_or(cores))?;
+
+    table::print(&rows);
+    let mut good = true;
+    println!();
+    for verdict in checks::run(&rows) {
+        let passed = verdict.failed.is_empty();
+        good &= passed;
+        let word = if passed { "passed" } else { "FAILED" };
+        println!(
+            "{word}  {}: {} ({} cases)",
+            verdict.name, verdict.about, verdict.checked
+        );
+        match verdict.closest {
+            Some((margin, label)) if passed => println!("        closest: {label}, {margin:.3}"),
+            _ => {}
+        }
+        for failure in verdict.failed {
+            println!("        {failure}");
+        }
+    }
+    println!();
+    if args.update {
+        golden::write(&rows)?;
+        heat::write(&rows)?;
+    } else {
+        good &= golden::compare(&rows, args.is_whole())?;
+    }
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -2,8 +2,8 @@
 //!
 //! | model | formula | where it holds |
 //! | --- | --- | --- |
-//! | [`mathis`] | W = sqrt(3/2) / sqrt(p) | losses apart from each other: p up to about 1% |
-//! | [`padhye`] | W = 1 / (sqrt(2p/3) + RTO/R * 3 sqrt(3p/8) p (1 + 32 p^2)) | heavy losses: timeouts count |
+//! | [`mathis`] | W = sqrt(3/2) / sqrt(p) | losses far apart: windows of tens of packets, p up to 0.1% |
+//! | [`padhye`] | W = 1 / (sqrt(2p/3) + RTO/R * 3 sqrt(3p/8) p (1 + 32 p^2)) | more losses: timeouts count |
 //! | [`cubic`] | W = (C (3+b) / (4 (1-b)))^(1/4) * (R/p)^(3/4) | rare losses or long round trips, where it is above Mathis |
 //! | [`sawtooth`] | the window's average between two cuts, in a queue that drops what comes last | no other loss |
 //!
@@ -20,14 +20,20 @@
 //! - CUBIC: RFC 9438 section 5.1 (figure 5) with C = 0.4 and b = beta = 0.7, never below its
 //!   Reno-friendly region (section 4.3), which is Mathis's.
 //!
+//! Mathis's window is that between two repairs. From noticing a loss, for which three segments
+//! have to arrive behind it, to the end of its repair more than a round trip goes by in which
+//! the window does not grow: of the ten between two losses at p = 1%, and so windows are 5%
+//! smaller. Padhye's knows of timeouts for all that a sender without SACK could not repair
+//! else: it says what there has to be at least.
+//!
 //! The first three count what is sent; of that the share 1 - p arrives. None knows of the
 //! link: above its rate, and where the losses of its queue add to those of chance, they say
 //! nothing.
 
 use zerotcp::tcp::congestion::Algorithm;
 
-/// Up to this probability of loss timeouts do not count.
-pub const HEAVY: f64 = 0.01;
+/// Up to this probability of loss neither timeouts count nor the time that a repair takes.
+pub const RARE: f64 = 0.001;
 /// How much longer than the round-trip time the retransmission timeout is, in seconds
 /// (`Config::min_rto`).
 const RTO_FLOOR: f64 = 0.2;
@@ -39,14 +45,15 @@ const RENO_BETA: f64 = 0.5;
 /// The mean window under random losses, in packets that arrive.
 pub fn window(algorithm: Algorithm, loss: f64, rtt: f64) -> f64 {
     let sent = match algorithm {
-        _ if loss > HEAVY => padhye(loss, rtt),
-        Algorithm::Cubic => cubic(loss, rtt).max(mathis(loss)),
+        Algorithm::Cubic if loss <= RARE => cubic(loss, rtt).max(mathis(loss)),
+        _ if loss > RARE => padhye(loss, rtt),
         _ => mathis(loss),
     };
     sent * (1.0 - loss)
 }
 
-fn mathis(loss: f64) -> f64 {
+/// Without its share of packets that arrive.
+pub fn mathis(loss: f64) -> f64 {
     (1.5 / loss).sqrt()
 }
 

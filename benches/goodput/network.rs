@@ -13,6 +13,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::time::Duration;
 
 use zerotcp::device::{Impairment, Lane};
@@ -68,6 +69,9 @@ pub struct Flow {
     start: Instant,
     /// Octets still to be given to the sender.
     unsent: u64,
+    /// How many packets with text were sent, and which of them do not get far.
+    texts: u64,
+    pub lose: Range<u64>,
     /// Octets that the receiver's user has read.
     pub read: u64,
 }
@@ -112,6 +116,8 @@ impl Network {
                 }),
                 start: plan.start,
                 unsent: plan.octets.unwrap_or(u64::MAX),
+                texts: 0,
+                lose: 0..0,
                 read: 0,
             }
         });
@@ -125,6 +131,15 @@ impl Network {
 
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// The user of a flow has so many octets more to send, of which the packets with text
+    /// numbered `lose`, from the first of them on, get lost.
+    pub fn offer(&mut self, flow: usize, octets: u64, lose: Range<u64>) {
+        let flow_at = &mut self.flows[flow];
+        flow_at.unsent += octets;
+        flow_at.lose = flow_at.texts + lose.start..flow_at.texts + lose.end;
+        flow_at.send(self.now, &mut self.bottleneck, &mut self.buffer);
     }
 
     /// Goes on to the next time at which something is due, and does it. False once nothing
@@ -224,7 +239,12 @@ impl Flow {
             }
         }
         while let Some(transmit) = stack.poll_transmit(now, buffer) {
-            bottleneck.send(now, &buffer[..transmit.len]);
+            let has_text = transmit.len as u32 > PACKET - MSS;
+            let lost = has_text && self.lose.contains(&self.texts);
+            self.texts += u64::from(has_text);
+            if !lost {
+                bottleneck.send(now, &buffer[..transmit.len]);
+            }
         }
         self.sender.due = stack.poll_timeout();
     }

@@ -25,3 +25,63 @@ impl Row {
         Some(figure.1 as f64)
     }
 }
+
+impl Row {
+    /// Whether a part of the label is `part`.
+    pub fn has(&self, part: &str) -> bool {
+        self.label.split('/').any(|known| known == part)
+    }
+}
+
+/// Prints the grid as tables, and the rest row by row.
+pub fn print(rows: &[Row]) {
+    let (cells, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_cell());
+    let mut panel = String::new();
+    for row in cells {
+        let [algorithm, rtt, rate, loss, queue] = row.parts();
+        let title = format!("{algorithm}, {queue} BDP");
+        if title != panel {
+            println!("\n{title}: Mbit/s, of them by the model, and of the link; of Mathis");
+            panel = title;
+        }
+        let figure = |name| row.of(name).unwrap_or(0.0);
+        let goodput = figure("goodput");
+        let share = |of: f64| match of > 0.0 {
+            true => format!("{:.1}%", goodput / of * 100.0),
+            false => "-".into(),
+        };
+        println!(
+            "{rtt:>6} {loss:>9} {rate:>9} {:>9.3} {:>9.3} {:>8} {:>8} {:>8}",
+            goodput / 1e6,
+            figure("predicted") / 1e6,
+            share(figure("predicted")),
+            share(figure("link")),
+            share(figure("mathis")),
+        );
+    }
+    println!();
+    for row in others {
+        let figures = row
+            .figures
+            .iter()
+            .map(|(name, figure)| format!("{name} {figure}"));
+        println!(
+            "{:24} {}",
+            row.label,
+            figures.collect::<Vec<_>>().join(", ")
+        );
+    }
+}
+
+impl Row {
+    /// Whether it is one of the grid.
+    pub fn is_cell(&self) -> bool {
+        self.label.split('/').count() == 5
+    }
+
+    /// The five parts of the label of a cell.
+    pub fn parts(&self) -> [&str; 5] {
+        let mut parts = self.label.split('/');
+        std::array::from_fn(|_| parts.next().unwrap_or(""))
+    }
+}

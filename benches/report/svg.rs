@@ -16,12 +16,14 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;f
 .limit{stroke:#57606a}.line.limit{stroke-dasharray:6 4}.mark{stroke-width:1.5;stroke-dasharray:4 2}.cut{stroke:#fff;stroke-width:2}
 .over{stroke:#fff;stroke-width:4;stroke-linejoin:round;paint-order:stroke}
 .p0{stroke:#0969da}.p1{stroke:#8250df}.p2{stroke:#2da44e}.p3{stroke:#bf3989}.p4{stroke:#9a6700}
+.small{font-size:10.5px}.h0{fill:#ff8182}.h1{fill:#ffcecb}.h2{fill:#eaeef2}.h3{fill:#aceebb}.h4{fill:#6fdd8b}
 @media(prefers-color-scheme:dark){
 text{fill:#b1bac4}.title,.case{fill:#f0f6fc}.soft{fill:#9198a1}.loud{fill:#ffa657}.lost{fill:#79c0ff}
 .card{fill:#0d1117;stroke:#30363d}.grid{stroke:#21262d}.axis{stroke:#484f58}
 .cut,.over{stroke:#0d1117}.bar{fill:#484f58}.bar-ours{fill:#f0782e}.bar-variant{fill:#8f4a20}
 .ours{stroke:#f0782e}.variant{stroke:#b5652f}.limit{stroke:#c9d1d9}
-.p0{stroke:#58a6ff}.p1{stroke:#bc8cff}.p2{stroke:#3fb950}.p3{stroke:#f778ba}.p4{stroke:#d29922}}
+.p0{stroke:#58a6ff}.p1{stroke:#bc8cff}.p2{stroke:#3fb950}.p3{stroke:#f778ba}.p4{stroke:#d29922}
+.h0{fill:#a40e26}.h1{fill:#67060c}.h2{fill:#21262d}.h3{fill:#04260f}.h4{fill:#0f5323}}
 ";
 
 /// A picture that grows downwards.

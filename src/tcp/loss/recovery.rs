@@ -44,10 +44,19 @@ impl Tcb {
         let segment = self.segment_text();
         let (board, rack) = (&mut self.flight.board, &mut self.flight.rack);
         let arrived = &mut report.arrived;
-        let mut tell = |delivered| rack.note_delivered(&delivered, point, &evidence, arrived);
         if report.acked > 0 {
-            board.acknowledge(ack, &mut tell);
+            board.acknowledge(ack, |delivered| {
+                rack.note_delivered(&delivered, point, &evidence, arrived);
+            });
         }
+        // Of what arrives behind a hole the timestamp is not echoed, but that of what came
+        // before the hole (RFC 7323 section 4.3): it tells nothing of when that was sent.
+        let evidence = Evidence {
+            now,
+            min_rtt: self.rtt.min(),
+            is_older: |_| false,
+        };
+        let mut tell = |delivered| rack.note_delivered(&delivered, point, &evidence, arrived);
         if self.rcv.sack_permitted {
             report.sacks = !blocks.is_empty();
             report.duplicate = duplicate(blocks, ack, self.snd.max_wnd);

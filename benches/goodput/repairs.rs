@@ -1,0 +1,154 @@
+//! Losses and what looks like them: the tail of a burst, and segments that overtake each
+//! other.
+
+use std::time::Duration;
+
+use zerotcp::device::Impairment;
+use zerotcp::tcp::congestion::Algorithm;
+use zerotcp::time::Instant;
+
+use crate::grid::{ALGORITHMS, RTTS, name};
+use crate::network::{MSS, Network, PACKET, Path, Plan};
+use crate::table::Row;
+
+/// Bits a second.
+const RATE: u64 = 100_000_000;
+/// Segments of a burst: the initial window.
+const BURST: u64 = 10;
+
+/// A burst of which the last segments are lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Tail {
+    pub rtt: u64,
+    pub lost: u64,
+}
+
+impl Tail {
+    pub fn all() -> Vec<Tail> {
+        let of = |rtt| [1, 2, 5].map(|lost| Tail { rtt, lost });
+        RTTS.into_iter().flat_map(of).collect()
+    }
+
+    pub fn label(&self) -> String {
+        format!("tail/{}ms/{}of{BURST}", self.rtt, self.lost)
+    }
+
+    pub fn run(&self) -> Result<Row, String> {
+        let path = Path {
+            rate: RATE,
+            queue: 1000,
+            impairment: Impairment::default(),
+            algorithm: Algorithm::Cubic,
+            buffer: 1 << 20,
+            seed: 1,
+        };
+        let octets = BURST * u64::from(MSS);
+        let rtt = Duration::from_millis(self.rtt);
+        let plan = Plan {
+            rtt,
+            start: Instant::from_millis(1),
+            octets: Some(octets),
+        };
+        let mut network = Network::new(&path, &[plan]);
+        // The first burst measures the path; then there is silence.
+        let quiet = Instant::from_millis(1) + rtt * 10 + Duration::from_millis(100);
+        network.run(quiet, |_| false);
+        let before = network.flows[0].info().ok_or("the connection is gone")?;
+        let start = network.now();
+        network.offer(0, octets, BURST - self.lost..BURST);
+        let end = start + Duration::from_secs(10);
+        let arrived = network.run(end, |network| network.flows[0].read >= 2 * octets);
+        let took = network.now() - start;
+        let after = network.flows[0].info().ok_or("the connection is gone")?;
+
+        let mut row = Row::new(self.label());
+        row.push("arrived", f64::from(u8::from(arrived)));
+        row.push("took_us", took.as_secs_f64() * 1e6);
+        row.push("rto_us", before.rto.as_secs_f64() * 1e6);
+        row.push("rtt_us", rtt.as_secs_f64() * 1e6);
+        row.push("probes", after.tally.tail_probes.into());
+        row.push("timeouts", after.tally.timeout_retransmissions.into());
+        Ok(row)
+    }
+}
+
+/// A tenth of all packets is up to a quarter of a round trip late.
+#[derive(Clone, Copy, Debug)]
+pub struct Reorder {
+    pub algorithm: Algorithm,
+    pub rtt: u64,
+}
+
+impl Reorder {
+    pub fn all() -> Vec<Reorder> {
+        let of = |algorithm| RTTS.map(|rtt| Reorder { algorithm, rtt });
+        ALGORITHMS.into_iter().flat_map(of).collect()
+    }
+
+    pub fn label(&self) -> String {
+        format!("reorder/{}/{}ms", name(self.algorithm), self.rtt)
+    }
+
+    pub fn run(&self) -> Result<Row, String> {
+        let rtt = Duration::from_millis(self.rtt);
+        let reordered = self.carry(Impairment {
+            reorder: 0.1,
+            reorder_delay: rtt / 4,
+            ..Impairment::default()
+        })?;
+        let straight = self.carry(Impairment::default())?;
+        let mut row = Row::new(self.label());
+        row.push("goodput", reordered.goodput);
+        row.push("without", straight.goodput);
+        row.push("window", reordered.window);
+        row.push("peak", reordered.peak);
+        row.push("fast", reordered.fast);
+        row.push("undone", reordered.undone);
+        Ok(row)
+    }
+
+    /// The windows of the ends are twice what the path holds: nothing is lost.
+    fn carry(&self, impairment: Impairment) -> Result<Carried, String> {
+        let bdp = (RATE / 8 * self.rtt / 1000) as usize;
+        let path = Path {
+            rate: RATE,
+            queue: 1 << 16,
+            impairment,
+            algorithm: self.algorithm,
+            buffer: 2 * bdp + 20 * PACKET as usize,
+            seed: 1,
+        };
+        let plan = Plan {
+            rtt: Duration::from_millis(self.rtt),
+            start: Instant::from_millis(1),
+            octets: None,
+        };
+        let mut network = Network::new(&path, &[plan]);
+        network.run(Instant::ZERO + plan.rtt * 50, |_| false);
+        let (start, before) = (network.now(), network.flows[0].read);
+        let mut peak = 0;
+        network.run(start + plan.rtt * 200, |network| {
+            let info = network.flows[0].info();
+            peak = peak.max(info.map_or(0, |info| info.cwnd));
+            false
+        });
+        let info = network.flows[0].info().ok_or("the connection is gone")?;
+        let time = (network.now() - start).as_secs_f64();
+        Ok(Carried {
+            goodput: (network.flows[0].read - before) as f64 * 8.0 / time,
+            window: info.cwnd.into(),
+            peak: peak.into(),
+            fast: info.tally.fast_retransmissions.into(),
+            undone: info.tally.spurious.into(),
+        })
+    }
+}
+
+struct Carried {
+    goodput: f64,
+    /// The congestion window at the end, and the largest there was.
+    window: f64,
+    peak: f64,
+    fast: f64,
+    undone: f64,
+}
