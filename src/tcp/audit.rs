@@ -17,7 +17,8 @@ use crate::wire::SeqNumber;
 /// Returns the text that follows as an error, unless the condition holds.
 macro_rules! hold {
     ($holds:expr, $($text:tt)+) => {
-        if !$holds {
+        let holds: bool = $holds;
+        if !holds {
             return Err(format!($($text)+));
         }
     };
