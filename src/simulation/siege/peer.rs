@@ -95,7 +95,7 @@ impl Peer {
         };
         if flags.syn() && is_new {
             let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
-            self.end.begin(now, tcp.seq(), &options);
+            self.end.begin(now, tcp.seq(), tcp.window(), &options);
             if before != after {
                 self.irs = tcp.seq();
                 self.acknowledged = false;
