@@ -9,12 +9,16 @@
 //!   response, more by Padhye.
 //! - *mathis*: at 1%, where Mathis neglects the time of repairs, 90% of what it says.
 //! - *fair*: of flows that are alike Jain's index is 0.95 or more.
-//! - *tail*: the end of a burst that is lost is repaired without a timeout, and before one
-//!   would come, where two round trips and the delay of an acknowledgment are less than that.
+//! - *tail*: the end of a burst that is lost is repaired without a timeout; and the first of it
+//!   before a timeout would have done that, where the timer of the probe (two round trips and the
+//!   delay of an acknowledgment, RFC 8985 section 7.2) is shorter.
 //! - *reorder*: where a tenth of all packets is late by up to a quarter of a round trip, a flow
 //!   carries 95% of what it does else, and its window ends where it was largest.
 
 use crate::table::Row;
+
+/// `Config::max_ack_delay`, in microseconds.
+const PROBE_DELAY: f64 = 50_000.0;
 
 /// What one check found.
 pub struct Verdict {
@@ -72,11 +76,20 @@ const CHECKS: [Check; 6] = [
         name: "tail",
         about: "a lost tail is repaired before a timeout",
         margin: |row| {
-            let took = row.of("took_us")?;
+            let first = row.of("first_us")?;
             if row.of("arrived")? < 1.0 || row.of("timeouts")? > 0.0 {
                 return Some(0.0);
             }
-            Some((row.of("rto_us")? + row.of("rtt_us")?) / took)
+            // The timer starts a round trip after the burst left, and half of one passes until
+            // what it sends arrives.
+            let (rto, rtt) = (row.of("rto_us")?, row.of("rtt_us")?);
+            let probe_is_earlier = 2.0 * rtt + PROBE_DELAY < rto;
+            let by_timeout = rto + 1.5 * rtt;
+            Some(if probe_is_earlier {
+                by_timeout / first
+            } else {
+                1.0
+            })
         },
     },
     Check {
