@@ -166,7 +166,7 @@ impl Cell {
         let goodput = match self.loss {
             0 => {
                 let rtt = self.rtt();
-                measure::lossless(&mut network, rtt * PATIENCE, PACKETS, rtt * ROUNDS)?
+                measure::lossless(&mut network, rtt, rtt * PATIENCE, PACKETS, rtt * ROUNDS)?
             }
             loss => measure::lossy(&mut network, losses(loss))?,
         };

@@ -39,7 +39,7 @@ fn draw(rows: &[Row]) -> String {
     let mut svg = Svg::default();
     svg.text("title", Anchor::Start, MARGIN, 38.0, TITLE);
     let captions = [
-        "Per cent of the link that one flow carries as text; colour: beside what theory predicts for it.",
+        "Per cent of the link that one flow carries as text; colour: its share of what theory predicts.",
         "Across: the round-trip time, and for each of them 10, 100 and 1000 Mbit/s. Down: random loss.",
     ];
     for (caption, y) in captions.into_iter().zip([60.0, 77.0]) {
@@ -70,7 +70,6 @@ fn legend(svg: &mut Svg, top: f64) {
         svg.text("small", Anchor::Start, x + 20.0, top + 11.0, text);
         x += 100.0;
     }
-    svg.text("small", Anchor::Start, x, top + 11.0, "of the prediction");
 }
 
 fn panel(svg: &mut Svg, (left, top): (f64, f64), rows: &[Row], algorithm: &str, queue: u32) {

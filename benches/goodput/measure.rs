@@ -64,21 +64,29 @@ pub fn lossy(network: &mut Network, losses: u64) -> Result<Goodput, String> {
     })
 }
 
-/// Without random losses: from the end of the first recovery, which ends slow start, for so
-/// many packets and so much time at least. Where nothing is lost within `patience`, from then.
+/// Without random losses: from a round trip `rtt` after the first recovery, which ends slow start,
+/// if nothing else has been lost by then, for so many packets and so much time at least. Where
+/// nothing is lost within `patience`, from then.
 pub fn lossless(
     network: &mut Network,
+    rtt: Duration,
     patience: Duration,
     packets: u64,
     time: Duration,
 ) -> Result<Goodput, String> {
     let end = network.now() + patience;
-    let mut recovered = false;
+    // When the recovery ended that was last. In one, what has arrived waits behind what has not.
+    let mut recovered = None;
     run(network, |network| {
-        let phase = network.flows[0].info().map(|info| info.phase);
+        let (now, phase) = (
+            network.now(),
+            network.flows[0].info().map(|info| info.phase),
+        );
         let recovers = matches!(phase, Some(Phase::Recovery | Phase::Loss));
-        let begun = core::mem::replace(&mut recovered, recovers);
-        (begun && !recovers) || network.now() >= end
+        if recovers {
+            recovered = Some(now);
+        }
+        recovered.is_some_and(|then| then + rtt <= now) || now >= end
     })?;
     let start = Mark::of(network);
     let octets = packets * u64::from(MSS);
