@@ -39,7 +39,7 @@ impl Case {
     fn weight(&self) -> u64 {
         match self {
             Case::Cell(cell) => cell.weight(),
-            Case::Share(_) => 800_000,
+            Case::Share(_) => 2_500_000,
             Case::Tail(_) => 100,
             Case::Reorder(reorder) => reorder.rtt * 4_000,
         }

@@ -152,6 +152,7 @@ impl Cell {
                 ..Impairment::default()
             },
             algorithm: self.algorithm,
+            jitter: Duration::ZERO,
             // Slow start goes to twice what there is room for.
             buffer: 2 * octets as usize + (1 << 20),
             seed: self.seed(),

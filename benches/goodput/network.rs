@@ -40,6 +40,8 @@ pub struct Path {
     /// What else happens to data: loss, reordering. Acknowledgments are never lost.
     pub impairment: Impairment,
     pub algorithm: Algorithm,
+    /// By how much an acknowledgment is late at most, by chance.
+    pub jitter: Duration,
     /// Octets that each end holds: more than path and queue do.
     pub buffer: usize,
     pub seed: u64,
@@ -112,6 +114,8 @@ impl Network {
                 receiver: Host::new(receiver),
                 way_back: Lane::new(Impairment {
                     delay: plan.rtt - shared,
+                    jitter: path.jitter,
+                    seed,
                     ..Impairment::default()
                 }),
                 start: plan.start,
@@ -230,8 +234,9 @@ impl Flow {
         while stack.poll_event().is_some() {}
         if let Some(connection) = *connection {
             // Large pieces while there is room for them.
-            while self.unsent > 0 && stack.send_room(connection) >= TEXT.len() {
-                let text = &TEXT[..TEXT.len().min(self.unsent.try_into().unwrap_or(usize::MAX))];
+            let piece = TEXT.len().min(stack.config().tcp.send_buffer / 4);
+            while self.unsent > 0 && stack.send_room(connection) >= piece {
+                let text = &TEXT[..piece.min(self.unsent.try_into().unwrap_or(usize::MAX))];
                 let Ok(sent) = stack.send(connection, text) else {
                     break;
                 };

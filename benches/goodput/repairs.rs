@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use zerotcp::device::Impairment;
+use zerotcp::tcp::Phase;
 use zerotcp::tcp::congestion::Algorithm;
 use zerotcp::time::Instant;
 
@@ -39,6 +40,7 @@ impl Tail {
             queue: 1000,
             impairment: Impairment::default(),
             algorithm: Algorithm::Cubic,
+            jitter: Duration::ZERO,
             buffer: 1 << 20,
             seed: 1,
         };
@@ -57,13 +59,17 @@ impl Tail {
         let start = network.now();
         network.offer(0, octets, BURST - self.lost..BURST);
         let end = start + Duration::from_secs(10);
+        let whole = octets * 2 - self.lost * u64::from(MSS);
+        network.run(end, |network| network.flows[0].read > whole);
+        let first = network.now() - start;
         let arrived = network.run(end, |network| network.flows[0].read >= 2 * octets);
         let took = network.now() - start;
         let after = network.flows[0].info().ok_or("the connection is gone")?;
 
         let mut row = Row::new(self.label());
         row.push("arrived", f64::from(u8::from(arrived)));
-        row.push("took_us", took.as_secs_f64() * 1e6);
+        row.push("first_us", first.as_secs_f64() * 1e6);
+        row.push("all_us", took.as_secs_f64() * 1e6);
         row.push("rto_us", before.rto.as_secs_f64() * 1e6);
         row.push("rtt_us", rtt.as_secs_f64() * 1e6);
         row.push("probes", after.tally.tail_probes.into());
@@ -115,6 +121,7 @@ impl Reorder {
             queue: 1 << 16,
             impairment,
             algorithm: self.algorithm,
+            jitter: Duration::ZERO,
             buffer: 2 * bdp + 20 * PACKET as usize,
             seed: 1,
         };
@@ -126,17 +133,16 @@ impl Reorder {
         let mut network = Network::new(&path, &[plan]);
         network.run(Instant::ZERO + plan.rtt * 50, |_| false);
         let (start, before) = (network.now(), network.flows[0].read);
-        let mut peak = 0;
-        network.run(start + plan.rtt * 200, |network| {
-            let info = network.flows[0].info();
-            peak = peak.max(info.map_or(0, |info| info.cwnd));
-            false
-        });
-        let info = network.flows[0].info().ok_or("the connection is gone")?;
+        let peak = largest_window(&mut network, start + plan.rtt * 200);
         let time = (network.now() - start).as_secs_f64();
+        let goodput = (network.flows[0].read - before) as f64 * 8.0 / time;
+        // What was cut needlessly may not be known as such for a round trip or two.
+        let end = network.now() + plan.rtt * 10;
+        let window = largest_window(&mut network, end);
+        let info = network.flows[0].info().ok_or("the connection is gone")?;
         Ok(Carried {
-            goodput: (network.flows[0].read - before) as f64 * 8.0 / time,
-            window: info.cwnd.into(),
+            goodput,
+            window: window.into(),
             peak: peak.into(),
             fast: info.tally.fast_retransmissions.into(),
             undone: info.tally.spurious.into(),
@@ -144,9 +150,24 @@ impl Reorder {
     }
 }
 
+/// The largest congestion window of the first flow until `end`, outside of recovery, in which
+/// it is another that counts.
+fn largest_window(network: &mut Network, end: Instant) -> u32 {
+    let mut largest = 0;
+    network.run(end, |network| {
+        if let Some(info) = network.flows[0].info()
+            && !matches!(info.phase, Phase::Recovery | Phase::Loss)
+        {
+            largest = largest.max(info.cwnd);
+        }
+        false
+    });
+    largest
+}
+
 struct Carried {
     goodput: f64,
-    /// The congestion window at the end, and the largest there was.
+    /// The largest congestion window of the last round trips, and of all.
     window: f64,
     peak: f64,
     fast: f64,

@@ -12,11 +12,16 @@ use crate::table::Row;
 
 /// Bits a second.
 const RATE: u64 = 100_000_000;
+/// What a packet takes on the line. Where nothing is left to chance a queue that overflows hits the
+/// same flow again and again; a random time of so much ends that (Floyd and Jacobson, "On Traffic
+/// Phase Effects in Packet-Switched Gateways", 1992).
+const JITTER: Duration = Duration::from_nanos(PACKET as u64 * 8 * 1_000_000_000 / RATE);
 /// Between two flows that begin.
 const APART: Duration = Duration::from_millis(100);
-/// Before anything counts, and how long it counts for.
-const WARM_UP: Duration = Duration::from_secs(30);
-const TIME: Duration = Duration::from_secs(60);
+/// Before anything counts, and how long it counts for: some thirty of CUBIC's sawteeth, of nine
+/// seconds each.
+const WARM_UP: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_secs(240);
 
 /// Flows with the same algorithm.
 #[derive(Clone, Debug)]
@@ -61,6 +66,7 @@ impl Share {
             queue: bdp.div_ceil(PACKET as usize),
             impairment: Impairment::default(),
             algorithm: self.algorithm,
+            jitter: JITTER,
             buffer: 4 * bdp,
             seed: 1,
         };

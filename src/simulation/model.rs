@@ -33,6 +33,8 @@ pub(crate) struct Model {
     sent: BTreeMap<i64, Sent>,
     /// What the peer has reported of it, from one number up to another, in order and apart.
     reported: Vec<(i64, i64)>,
+    /// There were so many segments in flight that the connection may have joined some.
+    is_crowded: bool,
     /// When the last-sent of what has arrived was sent.
     newest: Instant,
     /// What lies before this number may be deemed lost whatever has arrived: by a timeout, since
@@ -237,7 +239,7 @@ impl Model {
         }
         if after.sack_permitted {
             for block in options.sack() {
-                self.report(ack, *block);
+                self.report(ack, *block)?;
             }
         }
         Ok(())
@@ -431,14 +433,19 @@ impl Model {
 
     /// A block of an acknowledgment of `ack`. One below that is a D-SACK (RFC 2883), and one
     /// within another says nothing that the other does not.
-    fn report(&mut self, ack: i64, block: SackBlock) {
+    fn report(&mut self, ack: i64, block: SackBlock) -> Result<(), Broken> {
         let (left, right) = (self.number(block.left), self.number(block.right));
-        if left < ack || right <= left || self.nxt < right {
-            return;
+        ensure!(
+            left < right && right <= self.nxt && left != ack,
+            "{left}..{right} is reported with an acknowledgment of {ack}, SND.NXT is {}",
+            self.nxt
+        );
+        if left < ack {
+            return Ok(());
         }
         self.note_arrived(left, right);
         for (_, sent) in self.sent.range_mut(left..right) {
-            sent.is_reported |= sent.end <= right;
+            sent.is_reported |= sent.end <= right && !self.is_crowded;
         }
         // One with those that it touches.
         let (mut from, mut to) = (left, right);
@@ -451,6 +458,7 @@ impl Model {
         });
         let place = self.reported.partition_point(|known| known.0 < from);
         self.reported.insert(place, (from, to));
+        Ok(())
     }
 
     fn note_arrived(&mut self, start: i64, end: i64) {
@@ -460,6 +468,9 @@ impl Model {
 
     /// `start..end` was sent, in one segment.
     fn put(&mut self, start: i64, end: i64, at: Instant) {
+        /// Half of what the scoreboard keeps apart (CVE-2019-11477).
+        const MOST: usize = 1 << 13;
+
         self.split(start);
         self.split(end);
         while let Some((first, _)) = self.sent.range(start..end).next() {
@@ -476,6 +487,7 @@ impl Model {
             },
         );
         self.nxt = self.nxt.max(end);
+        self.is_crowded |= self.sent.len() > MOST;
     }
 
     /// Sees to it that nothing reaches across a number.

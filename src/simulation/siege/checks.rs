@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Siege;
 use super::host::{HOST, MAX_CONNECTIONS, PORT, fresh};
 use super::lies::Truth;
+use super::peer::Peer;
 use super::user::Handle;
 use crate::simulation::broken::{Broken, ensure};
 use crate::simulation::text::octet;
@@ -220,8 +221,7 @@ impl<C: Choices> Siege<C> {
     /// and nothing is missing.
     fn finish(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
         watch.note(self.now, 0, format_args!("the network is good from now on"));
-        (self.manners.loss, self.manners.dark) = (0, 0);
-        self.manners.diligent = true;
+        (self.manners.good, self.manners.diligent) = (true, true);
         // What has ended before may have successors, of which its peer knows instead.
         self.poll_events(watch)?;
         for at in (0..self.handles.len()).rev() {
@@ -254,10 +254,15 @@ impl<C: Choices> Siege<C> {
             let before = self.stack.counters().packets_sent;
             for at in AT + 1..self.peers.len() {
                 if self.has_more_to_say(at) {
+                    let Peer { quad, ack, end, .. } = &self.peers[at];
+                    // What comes from before what came last says nothing of windows.
+                    let is_last = end.sent == *ack;
+                    let before = self.stack.state_of(*quad).filter(|_| is_last);
                     self.speak(watch, at, true)?;
+                    self.drain(watch)?;
+                    self.check_goes_on(at, before)?;
                 }
             }
-            self.drain(watch)?;
             self.check()?;
             // Where nothing is said any more something is to fall due.
             let quiet = before == self.stack.counters().packets_sent;
@@ -265,6 +270,23 @@ impl<C: Choices> Siege<C> {
             let wait = next.map_or(Duration::from_millis(10), |next| next - self.now);
             self.pass(watch, wait)?;
         }
+    }
+
+    /// A peer with a large window has acknowledged all there was to a host in the state `before`:
+    /// whether that goes on at once with what it has. Not always with ECN, where it may have to
+    /// wait for a timer (RFC 3168 section 6.1.2).
+    fn check_goes_on(&self, at: usize, before: Option<State>) -> Result<(), Broken> {
+        let peer = &self.peers[at];
+        let open = |handle: &&Handle| handle.quad == peer.quad && handle.closed.is_none();
+        let handle = self.handles.iter().find(open);
+        let Some(info) = handle.and_then(|handle| self.stack.info(handle.id)) else {
+            return Ok(());
+        };
+        let may_send = [State::Established, State::CloseWait, State::FinWait1];
+        let waits = info.unsent > 0 && info.unacknowledged == 0 && !info.ecn;
+        let may_send = before.is_some_and(|state| may_send.contains(&state));
+        ensure!(!waits || !may_send, "{} does not go on: {info}", peer.quad);
+        Ok(())
     }
 
     /// Whether those that ended well have got all that was sent.

@@ -82,6 +82,8 @@ struct Manners {
     loss: u64,
     /// How many of those that come next are lost on top.
     dark: u32,
+    /// Whether nothing is lost any more.
+    good: bool,
     /// Whether users do what events say at once.
     diligent: bool,
     /// Whether timers are seen to when they are due, not when something else happens.
@@ -122,6 +124,7 @@ impl<C: Choices> Siege<C> {
             crowd: choices.pick(&[8, 8, 2, 1]),
             loss: choices.pick(&[0, 1, 5, 20]),
             dark: 0,
+            good: false,
             diligent: choices.percent(50),
             punctual: choices.percent(70),
             stamp_offset: host::fresh(&mut choices).0,

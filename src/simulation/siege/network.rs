@@ -60,7 +60,8 @@ impl<C: Choices> Siege<C> {
 
         let quad = self.peers[at].quad;
         let before = self.stack.state_of(quad);
-        if !self.is_bystander(at) && rarely(&mut self.choices, 5) {
+        let whole = self.is_bystander(at) || self.manners.good;
+        if !whole && rarely(&mut self.choices, 5) {
             self.receive_in_pieces(watch, packet)?;
         } else {
             self.receive(watch, packet);
@@ -181,7 +182,8 @@ impl<C: Choices> Siege<C> {
         if !tcp.flags().syn() {
             self.depth.wraps += wraps(before.0, peer.nxt) + wraps(before.1, peer.ack);
         }
-        if self.manners.dark > 0 || rarely(&mut self.choices, self.manners.loss) {
+        let dark = self.manners.dark > 0 || rarely(&mut self.choices, self.manners.loss);
+        if dark && !self.manners.good {
             self.manners.dark = self.manners.dark.saturating_sub(1);
             watch.note(self.now, 0, format_args!("which is lost"));
         } else {

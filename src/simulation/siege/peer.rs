@@ -95,7 +95,7 @@ impl Peer {
         };
         if flags.syn() && is_new {
             let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
-            self.end.begin(now, tcp.seq(), &options);
+            self.end.begin(now, tcp.seq(), tcp.window(), &options);
             if before != after {
                 self.irs = tcp.seq();
                 self.acknowledged = false;
@@ -128,6 +128,9 @@ impl Peer {
         self.nxt = tcp.ack();
         (self.ack, self.acknowledged) = (tcp.seq(), true);
         self.window = u16::MAX;
+        // Without a timestamp it brings none back that was agreed on.
+        let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
+        self.times = self.times.filter(|_| options.timestamps.is_some());
         self.irs = tcp.seq() - 1;
         self.shift = 14;
         self.edge = tcp.ack();

@@ -22,7 +22,9 @@ use crate::wire::{
 pub(super) struct End {
     /// RCV.NXT.
     pub(super) rcv: SeqNumber,
-    /// What has come beyond that, the latest first.
+    /// The right edge of the window that it offered last, beyond which it takes nothing.
+    edge: SeqNumber,
+    /// What has come beyond RCV.NXT, the latest first.
     runs: Vec<SackBlock>,
     /// What came last and had come before.
     duplicate: Option<SackBlock>,
@@ -44,8 +46,15 @@ pub(super) struct End {
 
 impl End {
     /// Its SYN with the number `irs` has gone out.
-    pub(super) fn begin(&mut self, now: Instant, irs: SeqNumber, options: &OptionSummary) {
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        irs: SeqNumber,
+        window: u16,
+        options: &OptionSummary,
+    ) {
         self.sent = irs + 1;
+        self.edge = self.rcv + u32::from(window);
         self.fin = None;
         self.asked = Some(irs);
         self.scale = options.window_scale;
@@ -65,7 +74,9 @@ impl End {
 
     /// The host's SYN has come.
     pub(super) fn open(&mut self, iss: SeqNumber) {
+        let window = self.edge - self.rcv;
         self.rcv = iss + 1;
+        self.edge = self.rcv + window;
         self.runs.clear();
         self.duplicate = None;
     }
@@ -89,7 +100,8 @@ impl End {
     pub(super) fn hear(&mut self, tcp: &TcpSegment<'_>) {
         let (left, right) = (tcp.seq(), tcp.seq() + tcp.sequence_len());
         self.owes |= left != right || left < self.rcv;
-        if left == right || tcp.flags().syn() {
+        let right = right.min(self.edge.max(self.rcv));
+        if right <= left || tcp.flags().syn() {
             return;
         }
         let block = SackBlock { left, right };
@@ -267,6 +279,7 @@ impl<C: Choices> Siege<C> {
             }
         }
         peer.end.owes = false;
+        peer.end.edge = peer.end.rcv + (u32::from(window) << shift);
         let mut flags = TcpFlags::ACK;
         if piece.fin {
             flags |= TcpFlags::FIN;

@@ -366,7 +366,9 @@ impl Tcb {
             ),
             Kind::Fast { .. } => false,
         };
-        reported || refuted || refuted_by_frto
+        // What was taken for lost has arrived before any of it was sent again.
+        let late = episode.is_fast() && episode.undo.is_unsent() && board.lost() == 0;
+        reported || refuted || refuted_by_frto || late
     }
 
     fn undo(&mut self, now: Instant) {

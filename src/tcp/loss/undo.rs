@@ -45,6 +45,11 @@ impl Undo {
         self.unreported = self.unreported.saturating_add(octets);
     }
 
+    /// Whether nothing was sent again yet.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.first_again.is_none()
+    }
+
     /// A D-SACK: the peer got `block` twice. Whether that was all that was sent again.
     pub(super) fn note_duplicate(&mut self, block: SackBlock) -> bool {
         if block.right <= self.from {
