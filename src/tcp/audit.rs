@@ -321,6 +321,20 @@ impl Tcb {
             !runs(Timer::Retransmit) || self.flight() > 0 || self.ecn.holds(),
             "{state}: the retransmission timer runs with nothing in flight"
         );
+        // RFC 6298 section 5.3; but after the first of several partial acknowledgments where there
+        // is no SACK (RFC 6582 section 3.2 step 3).
+        let restarts = self.rcv.sack_permitted || self.flight.episode.is_none();
+        let earliest = self.liveness.waiting + config.min_rto.min(config.max_rto);
+        hold!(
+            !runs(Timer::Retransmit)
+                || self.flight() == 0
+                || !restarts
+                || earliest <= self.timers.due(Timer::Retransmit),
+            "{state}: the retransmission timer is due at {}, SND.UNA is {} since {}",
+            self.timers.due(Timer::Retransmit),
+            self.snd.una,
+            self.liveness.waiting
+        );
         hold!(
             !runs(Timer::Persist) || waits,
             "{state}: the window is probed with nothing to send"
