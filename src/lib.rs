@@ -28,14 +28,15 @@
 //! **Serve** with [`socket::Driver`], which turns the crank of a stack over a TUN interface or
 //! a [`device`] of your own, feature `tun`; or with the `zerotcp` command, feature `cli`.
 //!
-//! Beside these, [`capture`] reads capture files: feature `pcap`.
+//! Beside these, [`capture`] reads capture files, feature `pcap`, and [`simulation`] runs worlds in virtual
+//! time that check themselves, feature `simulation`.
 //!
 //! # Rooms
 //!
 //! ```text
-//! commands   the zerotcp command: serve, validate, demo
+//! commands   the zerotcp command: serve, validate, demo, simulate
 //!    |
-//! socket     the driver that owns a stack and a device
+//! socket     the driver that owns a stack and a device          (simulation stands beside it)
 //!    |    \
 //! stack    |    many connections: table, listeners, SYN cache, cookies, timers, fragments, ICMP
 //!    |     |

@@ -3,6 +3,7 @@
 mod demo;
 mod line;
 mod serve;
+mod signals;
 mod simulate;
 mod validate;
 

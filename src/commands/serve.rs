@@ -8,7 +8,6 @@ mod link;
 mod overlap;
 mod server;
 mod session;
-mod signals;
 mod trace;
 
 use std::io::{self, Write};
@@ -22,11 +21,11 @@ use zerotcp::device::Tun;
 use zerotcp::socket::{Driver, Observer};
 use zerotcp::stack::{Config, Stack};
 
+use super::signals::Signals;
 use crate::commands::Failure;
 use link::Link;
 use overlap::ELSEWHERE;
 use server::Server;
-use signals::Signals;
 use trace::Trace;
 
 pub use args::Args;

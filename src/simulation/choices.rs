@@ -19,7 +19,10 @@ pub trait Choices {
         self.below(100) < chance
     }
 
-    /// One of `of`, which must not be empty.
+    /// One of `of`.
+    ///
+    /// # Panics
+    /// If `of` is empty.
     fn pick<T: Copy>(&mut self, of: &[T]) -> T
     where
         Self: Sized,
@@ -48,6 +51,14 @@ impl Choices for Dice {
 /// Choices by someone else: each takes a byte of `0` for each 256 that it chooses from,
 /// so that a fuzzer that changes one byte changes one decision. When the bytes are used up,
 /// all choices are 0.
+///
+/// ```
+/// use zerotcp::simulation::{Bytes, Siege};
+///
+/// let mut siege = Siege::new(Bytes(b"any bytes"));
+/// siege.run(&mut ())?;
+/// # Ok::<(), zerotcp::simulation::Broken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bytes<'a>(pub &'a [u8]);
 

@@ -39,6 +39,7 @@
 
 mod broken;
 mod choices;
+mod heard;
 mod model;
 mod observer;
 mod pair;

@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use super::pair::Pair;
-use super::{Broken, Choices, Dice, Observer, Siege};
+use super::{Broken, Choices, Dice, Observer, Passage, Siege};
 use crate::stack::Counters;
 use crate::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// How long it lasted, in its own time, until the last packet was sent.
+    /// How long it lasted, in its own time; of two hosts, until the last packet was sent.
     pub time: Duration,
     /// Packets that its hosts sent.
     pub packets: u64,
@@ -22,9 +22,10 @@ pub struct Summary {
     pub octets: u64,
     /// Segments that its hosts sent again.
     pub retransmissions: u64,
-    /// Connections that ended by FINs of both sides.
+    /// Ends of connections that were closed by FINs of both sides: of a connection between two
+    /// hosts there are two.
     pub finished: u64,
-    /// Connections that ended otherwise: reset, aborted, given up.
+    /// Ends of connections that were closed otherwise: reset, aborted, given up.
     pub broken_off: u64,
 }
 
@@ -41,16 +42,15 @@ impl AddAssign for Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.time.as_secs_f64();
+        match seconds < 3600.0 {
+            true => write!(f, "{seconds:.1} virtual seconds, ")?,
+            false => write!(f, "{:.1} virtual hours, ", seconds / 3600.0)?,
+        }
         write!(
             f,
-            "{:.1} virtual hours, {} packets ({} sent again), {} octets, {} connections finished, \
-             {} broken off",
-            self.time.as_secs_f64() / 3600.0,
-            self.packets,
-            self.retransmissions,
-            self.octets,
-            self.finished,
-            self.broken_off
+            "{} packets ({} sent again), {} octets, ends of connections: {} finished, {} broken off",
+            self.packets, self.retransmissions, self.octets, self.finished, self.broken_off
         )
     }
 }
@@ -78,18 +78,19 @@ impl Error for Failure {}
 
 /// Builds the world that belongs to `seed` and runs it to its end.
 ///
-/// Two thirds of them have two hosts that talk, the others one under [`Siege`].
+/// Multiples of three have one host under [`Siege`], by [`Dice::new(seed)`](Dice::new), all others
+/// two hosts that talk. Times that `observer` is told begin at zero.
 ///
 /// # Errors
 /// What broke first.
 pub fn run(seed: u64, observer: &mut dyn Observer) -> Result<Summary, Failure> {
-    let mut dice = Dice::new(seed);
-    let (outcome, at, summary) = match dice.below(3) {
+    let dice = Dice::new(seed);
+    let (outcome, at, summary) = match seed % 3 {
         0 => {
             let mut siege = Siege::new(dice);
-            let outcome = siege.run(observer);
-            let at = siege.now() - siege.start();
-            (outcome, at, Summary::of_siege(&siege))
+            let start = siege.start();
+            let outcome = siege.run(&mut Since(start, observer));
+            (outcome, siege.now() - start, Summary::of_siege(&siege))
         }
         _ => {
             let mut pair = Pair::new(seed, dice);
@@ -101,6 +102,25 @@ pub fn run(seed: u64, observer: &mut dyn Observer) -> Result<Summary, Failure> {
     match outcome {
         Ok(()) => Ok(summary),
         Err(what) => Err(Failure { seed, at, what }),
+    }
+}
+
+/// Tells another observer the time since this one.
+struct Since<'a>(Instant, &'a mut dyn Observer);
+
+impl Since<'_> {
+    fn time(&self, now: Instant) -> Instant {
+        Instant::ZERO + now.saturating_duration_since(self.0)
+    }
+}
+
+impl Observer for Since<'_> {
+    fn packet(&mut self, now: Instant, host: usize, passage: Passage, packet: &[u8]) {
+        self.1.packet(self.time(now), host, passage, packet);
+    }
+
+    fn note(&mut self, now: Instant, host: usize, what: fmt::Arguments<'_>) {
+        self.1.note(self.time(now), host, what);
     }
 }
 

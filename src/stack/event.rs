@@ -88,7 +88,7 @@ pub enum Event {
 
 impl Event {
     /// The connection that its user knows by a handle, if the event is about one.
-    pub(super) fn connection(&self) -> Option<ConnectionId> {
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
         match self {
             Event::Readable(id) | Event::Writable(id) | Event::PeerClosed(id) => Some(*id),
             Event::Urgent(id) | Event::Trouble(id) | Event::SoftError(id, _) => Some(*id),

@@ -95,6 +95,12 @@ impl Host {
         Some(Instant::ZERO + late.saturating_duration_since(Instant::ZERO + self.epoch))
     }
 
+    /// What broke, at this host, as number `host`; times in it are those of its clock.
+    pub(super) fn blame(&self, host: usize, what: &Broken) -> Broken {
+        let now = self.stack.now();
+        Broken(format!("host {host}, whose clock shows {now}: {what}"))
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Broken> {
         let time = self.time(now);
         self.stack.handle_timeout(time);

@@ -18,6 +18,7 @@ use self::scenario::{Calamity, Scenario};
 use self::talk::Talk;
 use self::way::{LINK_MTU, Way};
 use super::broken::ensure;
+use super::heard::Heard;
 use super::model::Model;
 use super::{Broken, Choices, Dice, Observer, Passage};
 use crate::stack::{ConnectionId, Counters, Event, Stack};
@@ -102,6 +103,7 @@ impl Pair {
 
     /// Runs until nothing happens any more.
     pub(super) fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Broken> {
+        self.introduce(observer);
         loop {
             self.begin_rounds(observer)?;
             self.use_connections(observer)?;
@@ -125,6 +127,30 @@ impl Pair {
             }
         }
         self.check_end()
+    }
+
+    /// Who lives here.
+    fn introduce(&self, observer: &mut dyn Observer) {
+        for (host, config) in self.scenario.configs.iter().enumerate() {
+            let (address, mtu, tcp) = (scenario::ADDRESSES[host], config.mtu, &config.tcp);
+            observer.note(
+                self.now,
+                host,
+                format_args!(
+                    "is {address}: MTU {mtu}, buffers {} out and {} in, {:?}, sack {}, \
+                     timestamps {}, scaling {}, ECN {:?}",
+                    tcp.send_buffer,
+                    tcp.receive_buffer,
+                    tcp.congestion,
+                    tcp.sack,
+                    tcp.timestamps,
+                    tcp.window_scaling,
+                    tcp.ecn
+                ),
+            );
+            let way = self.scenario.directions[host];
+            observer.note(self.now, host, format_args!("its way: {way}"));
+        }
     }
 
     /// When something happens next, on its own.
@@ -174,7 +200,7 @@ impl Pair {
                     host
                 }
             };
-            observer.note(self.now, host, format_args!("{calamity:?}"));
+            observer.note(self.now, host, format_args!("{calamity}"));
         }
     }
 
@@ -243,7 +269,7 @@ impl Pair {
             return Ok(());
         }
         let told = model.told(at.stack.now(), &tcp, before.as_ref(), after.as_ref());
-        told.map_err(|what| Broken(format!("host {host}: {what}")))
+        told.map_err(|what| self.hosts[host].blame(host, &what))
     }
 
     /// What a host has to say and to send.
@@ -267,7 +293,10 @@ impl Pair {
             if self.scenario.laps {
                 self.relics.consider(time, host, packet);
             }
-            self.way.send(self.now, host, packet, &mut self.dice);
+            let fate = self.way.send(self.now, host, packet, &mut self.dice);
+            if !fate.is_common() {
+                observer.note(self.now, host, format_args!("{fate}"));
+            }
         }
         Ok(())
     }
@@ -283,13 +312,14 @@ impl Pair {
                 told = told.and_then(|()| model.check(time, tcb));
             }
         }
-        told.map_err(|what| Broken(format!("host {host}: {what}")))
+        told.map_err(|what| self.hosts[host].blame(host, &what))
     }
 
     /// The events of a host reach its users.
     fn hear(&mut self, host: usize, observer: &mut dyn Observer) -> Result<(), Broken> {
         while let Some(event) = self.hosts[host].stack.poll_event() {
-            observer.note(self.now, host, format_args!("{event:?}"));
+            let heard = Heard(&self.hosts[host].stack, &event);
+            observer.note(self.now, host, format_args!("{heard}"));
             match event {
                 Event::Incoming(_) => self.accept(host)?,
                 Event::Connected(id) => self.with_user(host, id, |user| user.note_connected()),
@@ -402,7 +432,7 @@ impl Pair {
             return Ok(());
         };
         let told = model.sent(at.stack.now(), &tcp, tcb);
-        told.map_err(|what| Broken(format!("host {host}: {what}")))
+        told.map_err(|what| self.hosts[host].blame(host, &what))
     }
 
     /// Connections that can be opened are, mostly at once.
@@ -438,7 +468,7 @@ impl Pair {
             if states[1].is_none() {
                 talk.wires[1] = Default::default();
             }
-            observer.note(self.now, 0, format_args!("{} opens", talk.end(0)));
+            observer.note(self.now, 0, format_args!("{}  connect", talk.end(0)));
             let opening = if self.scenario.simultaneous { 2 } else { 1 };
             for (host, at) in self.hosts.iter_mut().enumerate().take(opening) {
                 let (local, remote) = (talk.end(host), talk.end(1 - host));
@@ -467,7 +497,8 @@ impl Pair {
                         break;
                     };
                     self.octets += (user.read - before) as u64;
-                    observer.note(self.now, host, format_args!("{call}"));
+                    let end = self.talks[number].end(host);
+                    observer.note(self.now, host, format_args!("{end}  {call}"));
                     acted = true;
                 }
                 if acted {

@@ -1,5 +1,6 @@
 //! What kind of world a seed makes.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -29,6 +30,24 @@ pub(super) enum Calamity {
     Ahead(usize, Duration),
     /// This host's clock is set back.
     Back(usize, Duration),
+}
+
+/// For who reads it.
+impl fmt::Display for Calamity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Calamity::Reroute(_, direction) => write!(f, "its way from now on: {direction}"),
+            Calamity::Mtu(_, mtu) => write!(f, "its way from now on: MTU {mtu}"),
+            Calamity::Router(true) => f.write_str("routers tell what is too large"),
+            Calamity::Router(false) => {
+                f.write_str("routers swallow what is too large, of more than 576 bytes")
+            }
+            Calamity::Dark(true) => f.write_str("nothing gets through, either way"),
+            Calamity::Dark(false) => f.write_str("packets get through again"),
+            Calamity::Ahead(_, by) => write!(f, "its clock leaps ahead by {by:?}"),
+            Calamity::Back(_, by) => write!(f, "its clock is set back by {by:?}"),
+        }
+    }
 }
 
 /// How the sequence numbers of a connection begin.
@@ -205,6 +224,7 @@ fn start(dice: &mut impl Choices) -> Start {
 fn config(seed: u64, address: Ipv4Addr, patient: bool, dice: &mut impl Choices) -> Config {
     let mut config = Config::seeded(address, seed);
     let forever = Duration::from_secs(1 << 23);
+    config.report_states = true;
     config.mtu = dice.pick(&[LINK_MTU as u16, LINK_MTU as u16, 1280, 576, 140, 68]);
     let tcp = &mut config.tcp;
     tcp.sack = dice.percent(75);

@@ -1,10 +1,11 @@
 //! The way between two hosts.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::device::{Impairment, Lane};
+use crate::device::{Impairment, ImpairmentCounters, Lane};
 use crate::simulation::Choices;
 use crate::time::Instant;
 use crate::wire::{Icmpv4Builder, Icmpv4Type, Ipv4Builder, Ipv4Packet, Ipv4PacketMut};
@@ -30,15 +31,15 @@ impl Direction {
     /// A direction by chance. All of them let a patient host through.
     pub(super) fn draw(dice: &mut impl Choices) -> Direction {
         let millis = |n| Duration::from_millis(n);
-        let percent = |n| n as f64 / 1000.0;
+        let permille = |n| n as f64 / 1000.0;
         Direction {
             impairment: Impairment {
-                loss: percent(dice.pick(&[0, 0, 0, 5, 20, 100, 300])),
+                loss: permille(dice.pick(&[0, 0, 0, 5, 20, 100, 300])),
                 burst: dice.pick(&[0.0, 0.0, 0.0, 2.0, 6.0]),
-                reorder: percent(dice.pick(&[0, 0, 0, 10, 100, 500])),
+                reorder: permille(dice.pick(&[0, 0, 0, 10, 100, 500])),
                 reorder_delay: millis(dice.pick(&[0, 0, 1, 30, 400])),
-                duplicate: percent(dice.pick(&[0, 0, 10, 200])),
-                corrupt: percent(dice.pick(&[0, 0, 10, 50])),
+                duplicate: permille(dice.pick(&[0, 0, 10, 200])),
+                corrupt: permille(dice.pick(&[0, 0, 10, 50])),
                 delay: millis(dice.pick(&[0, 0, 1, 10, 50, 300])),
                 jitter: millis(dice.pick(&[0, 0, 0, 1, 20, 200])),
                 rate: NonZeroU64::new(dice.pick(&[0, 0, 0, 1, 10, 100, 1000]) * 1_000_000),
@@ -48,6 +49,76 @@ impl Direction {
             mtu: dice.pick(&[LINK_MTU, LINK_MTU, LINK_MTU, 1499, 1280, 576, 296, 68]),
             marks: dice.pick(&[0, 0, 1, 10]),
         }
+    }
+}
+
+/// For who reads it.
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Direction {
+            impairment,
+            mtu,
+            marks,
+        } = self;
+        write!(f, "{impairment}, MTU {mtu}, marks {marks}%")
+    }
+}
+
+/// What stands in a packet's way before any chance does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    Dark,
+    /// It is cut into fragments.
+    Pieces(usize),
+    /// It may not be, and is dropped.
+    TooLarge(usize),
+    Marked,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fate {
+    obstacle: Option<Obstacle>,
+    /// What the lane had counted before it, and after.
+    before: ImpairmentCounters,
+    after: ImpairmentCounters,
+}
+
+impl Fate {
+    /// Whether it goes its way as all should.
+    pub(super) fn is_common(&self) -> bool {
+        self.obstacle.is_none() && self.before == self.after
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.obstacle {
+            None => {}
+            Some(Obstacle::Dark) => f.write_str("lost: nothing gets through")?,
+            Some(Obstacle::Pieces(mtu)) => write!(f, "cut into pieces for an MTU of {mtu}; ")?,
+            Some(Obstacle::TooLarge(mtu)) => write!(f, "lost: larger than the MTU of {mtu}")?,
+            Some(Obstacle::Marked) => f.write_str("marked; ")?,
+        }
+        let (before, after) = (self.before, self.after);
+        let mut separator = "";
+        for (what, before, after) in [
+            ("lost on its way", before.lost, after.lost),
+            (
+                "lost: the queue is full",
+                before.overflowed,
+                after.overflowed,
+            ),
+            ("a bit of it flips", before.corrupted, after.corrupted),
+            ("held back", before.reordered, after.reordered),
+            ("doubled", before.duplicated, after.duplicated),
+        ] {
+            if before < after {
+                write!(f, "{separator}{what}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -102,33 +173,49 @@ impl Way {
         if takes_fragments { mtu } else { mtu.max(576) }
     }
 
-    /// Takes a packet of host `from`.
+    /// Takes a packet of host `from`, and says what becomes of it.
     pub(super) fn send(
         &mut self,
         now: Instant,
         from: usize,
         packet: &[u8],
         dice: &mut impl Choices,
-    ) {
+    ) -> Fate {
+        let before = self.lanes[from].counters();
+        let obstacle = self.pass(now, from, packet, dice);
+        Fate {
+            obstacle,
+            before,
+            after: self.lanes[from].counters(),
+        }
+    }
+
+    fn pass(
+        &mut self,
+        now: Instant,
+        from: usize,
+        packet: &[u8],
+        dice: &mut impl Choices,
+    ) -> Option<Obstacle> {
         let (mtu, marks) = (self.mtu(from), self.directions[from].marks);
         if self.dark {
-            return;
+            return Some(Obstacle::Dark);
         }
         // What comes here is a sound packet of a host.
-        let Ok(ip) = Ipv4Packet::parse(packet) else {
-            return;
-        };
+        let ip = Ipv4Packet::parse(packet).ok()?;
         if packet.len() > mtu {
             if !ip.dont_fragment() {
                 self.send_in_pieces(now, from, &ip);
-            } else if self.tells {
+                return Some(Obstacle::Pieces(mtu));
+            }
+            if self.tells {
                 self.answer(now, from, packet);
             }
-            return;
+            return Some(Obstacle::TooLarge(mtu));
         }
         if ip.ecn() == 0 || !dice.percent(marks) {
             self.lanes[from].send(now, packet);
-            return;
+            return None;
         }
         let mut marked = [0; LINK_MTU];
         let marked = &mut marked[..packet.len()];
@@ -137,6 +224,7 @@ impl Way {
             ip.set_ecn(3);
         }
         self.lanes[from].send(now, marked);
+        Some(Obstacle::Marked)
     }
 
     /// RFC 791 section 3.2, the fragmentation procedure, for headers without options.

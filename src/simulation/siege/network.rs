@@ -185,7 +185,7 @@ impl<C: Choices> Siege<C> {
         let dark = self.manners.dark > 0 || rarely(&mut self.choices, self.manners.loss);
         if dark && !self.manners.good {
             self.manners.dark = self.manners.dark.saturating_sub(1);
-            watch.note(self.now, 0, format_args!("which is lost"));
+            watch.note(self.now, 0, format_args!("lost on its way"));
         } else {
             self.peers[at].end.hear(&tcp);
         }

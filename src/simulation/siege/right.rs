@@ -249,7 +249,12 @@ impl<C: Choices> Siege<C> {
         let choices = &mut self.choices;
         let lost = !calm && rarely(choices, self.manners.loss);
         if lost {
-            watch.note(self.now, 0, format_args!("lost on its way: {}", piece.seq));
+            let (quad, seq) = (self.peers[at].quad, piece.seq);
+            watch.note(
+                self.now,
+                0,
+                format_args!("{quad}  lost on its way: seq {seq}"),
+            );
             return Ok(());
         }
         let window: u32 = match choices.below(20) {

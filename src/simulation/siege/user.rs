@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Siege;
 use super::host::{ATTACKER, FIRST_PORT, listen};
 use crate::simulation::broken::{Broken, ensure};
+use crate::simulation::heard::Heard;
 use crate::simulation::text;
 use crate::simulation::{Choices, Observer};
 use crate::stack::{ConnectionId, Event, Quad, SocketError};
@@ -276,7 +277,7 @@ impl<C: Choices> Siege<C> {
     /// Polls all events, and looks whether any is missing.
     pub(super) fn poll_events(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
         while let Some(event) = self.stack.poll_event() {
-            watch.note(self.now, 0, format_args!("{event:?}"));
+            watch.note(self.now, 0, format_args!("{}", Heard(&self.stack, &event)));
             let find = |id| self.handles.iter().position(|handle| handle.id == id);
             match event {
                 Event::State { from, .. } => self.left |= 1 << from as u16,
