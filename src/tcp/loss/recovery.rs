@@ -41,13 +41,15 @@ impl Tcb {
             is_older: |sent_at| echo.is_older_than(sent_at),
         };
         let point = self.flight.episode.as_ref().map(|episode| episode.point);
-        let segment = self.segment_text();
         let (board, rack) = (&mut self.flight.board, &mut self.flight.rack);
         let arrived = &mut report.arrived;
         if report.acked > 0 {
             board.acknowledge(ack, |delivered| {
                 rack.note_delivered(&delivered, point, &evidence, arrived);
             });
+        }
+        if !self.rcv.sack_permitted || blocks.is_empty() {
+            return;
         }
         // Of what arrives behind a hole the timestamp is not echoed, but that of what came
         // before the hole (RFC 7323 section 4.3): it tells nothing of when that was sent.
@@ -56,16 +58,16 @@ impl Tcb {
             min_rtt: self.rtt.min(),
             is_older: |_| false,
         };
+        let segment = self.segment_text();
+        let (board, rack) = (&mut self.flight.board, &mut self.flight.rack);
         let mut tell = |delivered| rack.note_delivered(&delivered, point, &evidence, arrived);
-        if self.rcv.sack_permitted {
-            report.sacks = !blocks.is_empty();
-            report.duplicate = duplicate(blocks, ack, self.snd.max_wnd);
-            let fresh = blocks.iter().skip(usize::from(report.duplicate.is_some()));
-            for block in fresh {
-                // Anything else is absurd, or old (CVE-2020-11912).
-                if ack <= block.left && block.left < block.right && block.right <= self.snd.nxt {
-                    board.sack(block.left, block.right, segment, &mut tell);
-                }
+        report.sacks = true;
+        report.duplicate = duplicate(blocks, ack, self.snd.max_wnd);
+        let fresh = blocks.iter().skip(usize::from(report.duplicate.is_some()));
+        for block in fresh {
+            // Anything else is absurd, or old (CVE-2020-11912).
+            if ack <= block.left && block.left < block.right && block.right <= self.snd.nxt {
+                board.sack(block.left, block.right, segment, &mut tell);
             }
         }
     }
