@@ -37,6 +37,10 @@ pub(crate) struct Model {
     is_crowded: bool,
     /// When the last-sent of what has arrived was sent.
     newest: Instant,
+    /// Whether any of what the last segment says has arrived was sent only once.
+    measurable: bool,
+    /// Text that came last, all of which had come before.
+    duplicate: Option<SackBlock>,
     /// What lies before this number may be deemed lost whatever has arrived: by a timeout, since
     /// a closed window did not take it, or since it was too large for the path.
     doubted: i64,
@@ -53,6 +57,8 @@ struct Sent {
     end: i64,
     /// When it was sent.
     at: Instant,
+    /// Whether it was sent before.
+    again: bool,
     /// Whether one report covered all of it.
     is_reported: bool,
 }
@@ -97,6 +103,7 @@ impl Model {
         let (start, len) = (self.number(segment.seq()), segment.sequence_len());
         let end = start + i64::from(len);
         let view = tcb.view(now);
+        self.check_duplicate(segment, &view)?;
         if len == 0 {
             // Appendix A.2 and section 3.8.4 of RFC 9293: no further than the peer's window, and
             // a keepalive has the number before that.
@@ -209,6 +216,9 @@ impl Model {
             return Ok(());
         };
         let (options, _) = OptionSummary::tolerant(segment.option_bytes());
+        if segment.sequence_len() > 0 {
+            self.duplicate = duplicate(segment, &options, before);
+        }
         if !self.takes(segment, &options, before) {
             let known = |view: &View| (view.una, view.wnd, view.rcv_nxt, view.heard);
             ensure!(
@@ -230,6 +240,7 @@ impl Model {
             // Overtaken by another: it says nothing new.
             return Ok(());
         }
+        self.measurable = false;
         self.acknowledge(ack);
         // RFC 9293 section 3.10.7.4, but by the acknowledgment first: the number of a
         // retransmission is low, and its window new.
@@ -242,6 +253,33 @@ impl Model {
                 self.report(ack, *block)?;
             }
         }
+        // Karn's rule (RFC 6298 section 3), unless timestamps tell one transmission from another.
+        ensure!(
+            self.measurable || after.timestamps || before.srtt == after.srtt,
+            "SRTT goes from {:?} to {:?} by what was sent more than once",
+            before.srtt,
+            after.srtt
+        );
+        Ok(())
+    }
+
+    /// What comes again as a whole is reported first in the next segment (RFC 2883 section 4), with
+    /// what came again before it.
+    fn check_duplicate(&mut self, segment: &TcpSegment<'_>, view: &View) -> Result<(), Broken> {
+        /// Timestamps, one block and the NOPs that align them take half of such a segment.
+        const LEAST_MSS: u16 = 48;
+
+        let Some(twice) = self.duplicate.take().filter(|_| view.mss >= LEAST_MSS) else {
+            return Ok(());
+        };
+        let (options, _) = OptionSummary::tolerant(segment.option_bytes());
+        let first = options.sack().first();
+        ensure!(
+            first.is_some_and(|first| first.left <= twice.left && twice.right <= first.right),
+            "{}..{} came twice, and what is reported first is {first:?}",
+            twice.left,
+            twice.right
+        );
         Ok(())
     }
 
@@ -252,15 +290,8 @@ impl Model {
         if !before.state.is_synchronized() || flags.rst() || flags.syn() || !flags.ack() {
             return false;
         }
-        // RFC 7323 sections 3.2 and 5.3.
-        if before.timestamps {
-            match (options.timestamps, before.ts_recent) {
-                (None, _) => return false,
-                (Some((value, _)), Some(recent)) if (value.wrapping_sub(recent) as i32) < 0 => {
-                    return false;
-                }
-                _ => {}
-            }
+        if is_old(options, before) {
+            return false;
         }
         // RFC 9293 section 3.4, table 6, with RCV.NXT as zero.
         let window = i64::from(before.rcv_edge.0.wrapping_sub(before.rcv_nxt.0));
@@ -462,6 +493,8 @@ impl Model {
     }
 
     fn note_arrived(&mut self, start: i64, end: i64) {
+        let once = self.overlapping(start, end).any(|(_, sent)| !sent.again);
+        self.measurable |= once;
         let newest = self.overlapping(start, end).map(|(_, sent)| sent.at).max();
         self.newest = self.newest.max(newest.unwrap_or_default());
     }
@@ -477,15 +510,19 @@ impl Model {
             let first = *first;
             self.sent.remove(&first);
         }
-        let is_reported = false;
-        self.sent.insert(
-            start,
-            Sent {
-                end,
+        // What is sent with it for the first time is a segment of its own.
+        let middle = end.min(self.nxt).max(start);
+        for (from, to, again) in [(start, middle, true), (middle, end, false)] {
+            let sent = Sent {
+                end: to,
                 at,
-                is_reported,
-            },
-        );
+                again,
+                is_reported: false,
+            };
+            if from < to {
+                self.sent.insert(from, sent);
+            }
+        }
         self.nxt = self.nxt.max(end);
         self.is_crowded |= self.sent.len() > MOST;
     }
@@ -507,6 +544,34 @@ impl Model {
         let una = iss.wrapping_add(self.una as u32);
         self.una + i64::from(number.0.wrapping_sub(una) as i32)
     }
+}
+
+/// Whether a segment is too old for a connection, or does not say how old it is (RFC 7323 sections
+/// 3.2 and 5.3).
+fn is_old(options: &OptionSummary, before: &View) -> bool {
+    match (options.timestamps, before.ts_recent) {
+        _ if !before.timestamps => false,
+        (None, _) => true,
+        (Some((value, _)), Some(recent)) => (value.wrapping_sub(recent) as i32) < 0,
+        (Some(_), None) => false,
+    }
+}
+
+/// The text of a segment, if all of it came before and the peer is to be told so (RFC 2883). What
+/// lies further back than a window is not reported.
+fn duplicate(
+    segment: &TcpSegment<'_>,
+    options: &OptionSummary,
+    before: &View,
+) -> Option<SackBlock> {
+    let (flags, text) = (segment.flags(), segment.payload());
+    let (left, nxt) = (segment.seq(), before.rcv_nxt);
+    let right = left + text.len() as u32;
+    let is_plain = !text.is_empty() && !flags.syn() && !flags.rst() && !flags.fin();
+    let is_told = before.state.is_synchronized() && before.sack_permitted;
+    let is_before = right <= nxt && nxt - left <= before.rcv_edge - nxt;
+    let counts = is_plain && is_told && is_before && !is_old(options, before);
+    counts.then_some(SackBlock { left, right })
 }
 
 #[cfg(test)]

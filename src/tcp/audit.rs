@@ -46,6 +46,8 @@ pub(crate) struct View {
     pub(crate) mss: u16,
     /// The window of congestion control, or that of a recovery, in octets.
     pub(crate) cwnd: u32,
+    /// SRTT; zero before the first measurement.
+    pub(crate) srtt: Duration,
     /// The pipe of RFC 6675, in octets.
     pub(crate) pipe: u32,
     /// RCV.NXT, and the right edge of the window offered.
@@ -77,6 +79,7 @@ impl Tcb {
             shift: self.snd.shift,
             mss: self.snd.mss,
             cwnd: self.network_window(),
+            srtt: self.srtt(),
             pipe: self.flight.pipe(),
             rcv_nxt: self.rcv.nxt,
             rcv_edge: self.rcv.edge,
