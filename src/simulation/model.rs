@@ -27,6 +27,8 @@ pub(crate) struct Model {
     una: i64,
     nxt: i64,
     wnd: i64,
+    /// The right edge of the largest window that it was ever offered.
+    edge: i64,
     /// SND.WL1, in the peer's own numbers, and SND.WL2.
     set_by: (SeqNumber, i64),
     /// What was sent and is not acknowledged, as it was last sent: by its first number.
@@ -361,6 +363,13 @@ impl Model {
             found == right,
             "SND.UNA, SND.NXT and SND.WND are {found:?}, by what was sent and told {right:?}"
         );
+        // But for an octet that probes; a window may shrink below what was sent (SHLD-15).
+        ensure!(
+            !self.open || self.nxt <= self.edge + 1,
+            "SND.NXT is {}, the largest window offered ended at {}",
+            self.nxt,
+            self.edge
+        );
         Ok(())
     }
 
@@ -459,6 +468,7 @@ impl Model {
 
     fn set_window(&mut self, segment: &TcpSegment<'_>, ack: i64, shift: u8) {
         self.wnd = i64::from(segment.window()) << shift;
+        self.edge = self.edge.max(ack + self.wnd);
         self.set_by = (segment.seq(), ack);
     }
 

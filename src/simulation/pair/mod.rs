@@ -22,7 +22,7 @@ use super::heard::Heard;
 use super::model::Model;
 use super::{Broken, Choices, Dice, Observer, Passage};
 use crate::stack::{ConnectionId, Counters, Event, Stack};
-use crate::tcp::{CloseReason, State};
+use crate::tcp::{Info, State};
 use crate::time::Instant;
 use crate::wire::{IpProtocol, Ipv4Packet, TcpPacket};
 
@@ -265,7 +265,7 @@ impl Pair {
         let appears = before.is_none() && after.is_some() && host == 1;
         if appears && self.scenario.has_cookies() && talk.users[host].id.is_some() {
             // A copy of what brought the cookie back does so once more, with the same numbers.
-            *model = Model::new();
+            talk.models[host] = None;
             return Ok(());
         }
         let told = model.told(at.stack.now(), &tcp, before.as_ref(), after.as_ref());
@@ -329,9 +329,6 @@ impl Pair {
                     let of = |talk: &&mut Talk| talk.users[host].id == Some(id);
                     if let Some(talk) = self.talks.iter_mut().find(of) {
                         talk.users[host].note_closed(reason);
-                        // Where the segment is lost that would bring a cookie back, the one
-                        // after it is a stranger's.
-                        talk.spoilt |= self.scenario.has_cookies() && reason == CloseReason::Reset;
                         if self.scenario.patient && !talk.spoilt {
                             talk.check_closed(host, reason, self.scenario.rounds > 1)?;
                         }
@@ -417,6 +414,11 @@ impl Pair {
         };
         let at = &self.hosts[host];
         let tcb = at.stack.tcb_of(talk.quad(host));
+        if self.scenario.has_cookies() && tcp.flags().rst() && host == 1 {
+            // Where the segment is lost that would bring a cookie back, the one after it is a
+            // stranger's.
+            talk.spoilt |= talk.users[host].id.is_none();
+        }
         if self.scenario.has_cookies() && tcp.flags().syn() && host == 1 && tcb.is_some() {
             // It was still to go out when the cookie of one before it came back.
             return Ok(());
@@ -454,6 +456,9 @@ impl Pair {
                 continue;
             }
             if !fresh {
+                if self.scenario.patient && !talk.spoilt {
+                    talk.check_outcome()?;
+                }
                 let plans = self.scenario.draw_plans(&mut self.dice);
                 talk.begin_round(number, plans);
             }
@@ -529,8 +534,10 @@ impl Pair {
                     talk.users[host].left = true;
                     continue;
                 };
-                let hangs = talk.may_hang(host, self.scenario.patient);
                 let stack = &mut self.hosts[host].stack;
+                let idle = |info: Info| info.unacknowledged == 0 && info.unsent == 0;
+                let hangs =
+                    talk.may_hang(host, self.scenario.patient) && stack.info(id).is_none_or(idle);
                 ensure!(
                     hangs,
                     "nothing happens any more, but host {host} has read {} of {} octets and sent {} of {}: {}",

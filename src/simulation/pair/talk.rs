@@ -28,6 +28,8 @@ pub(super) struct Talk {
     /// What each host should know of what it has sent; none where it was told things that
     /// nobody else has heard.
     pub(super) models: [Option<Model>; 2],
+    /// Whether this host's user may have been told of a reset in place of the end.
+    excused: [bool; 2],
     /// How the round ends proves nothing any more.
     pub(super) spoilt: bool,
     /// What each host's clock showed when this round began.
@@ -43,6 +45,7 @@ impl Talk {
             users: users(number, rounds, plans),
             wires: Default::default(),
             models: [0, 1].map(|_| Some(Model::new())),
+            excused: [false; 2],
             spoilt: false,
             opened: [Instant::ZERO; 2],
             rounds,
@@ -73,6 +76,7 @@ impl Talk {
     pub(super) fn begin_round(&mut self, number: usize, plans: [Plan; 2]) {
         self.users = users(number, self.rounds, plans);
         self.models = [0, 1].map(|_| Some(Model::new()));
+        self.excused = [false; 2];
         self.spoilt = false;
     }
 
@@ -84,14 +88,16 @@ impl Talk {
 
     /// The connection of this host's user is over, in a world where nobody gives up.
     pub(super) fn check_closed(
-        &self,
+        &mut self,
         host: usize,
         reason: CloseReason,
         short_time_wait: bool,
     ) -> Result<(), Broken> {
         let user = &self.users[host];
-        if short_time_wait && user.sent == user.plan.to_send {
-            // Its FIN has arrived, but what says so was lost until its peer had forgotten it.
+        let sent = user.sent == user.plan.to_send;
+        if short_time_wait && sent && reason == CloseReason::Reset {
+            // All has arrived, but what says so was lost until its peer had forgotten it.
+            self.excused[host] = true;
             return Ok(());
         }
         let meant = reason == CloseReason::Finished || !self.is_gentle();
@@ -123,7 +129,7 @@ impl Talk {
             }
             let (read, sent) = (user.read, peer.plan.to_send);
             ensure!(
-                read == sent && user.at_end,
+                read == sent && (user.at_end || self.excused[host]),
                 "host {host} has read {read} octets of {sent}, at the end: {}",
                 user.at_end
             );

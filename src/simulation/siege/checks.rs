@@ -119,6 +119,7 @@ impl<C: Choices> Siege<C> {
         const MAX_REPLIES: usize = 256 + 2 * MAX_CONNECTIONS;
 
         let (stack, config) = (&self.stack, self.stack.config());
+        stack.audit(self.clock()).map_err(Broken)?;
         let load = stack.load();
         let bounds = [
             ("connections", stack.connection_count(), MAX_CONNECTIONS),
