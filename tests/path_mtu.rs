@@ -333,6 +333,23 @@ fn options_count_in_a_black_hole() {
 }
 
 #[test]
+fn an_acknowledgment_larger_than_any_path_takes_may_be_cut() {
+    let mut s = Script::new();
+    s.inject("S 0 win 65535 <mss 1460,nop,nop,ts 1 0,nop,nop,sackOK>");
+    s.expect("S. 0 ack 1 <mss 1460,sackOK,ts 0 1>");
+    s.inject(". 1 ack 1 win 65535 <nop,nop,ts 1 0>");
+    s.accept();
+    // One report fits 68 bytes, two don't.
+    for (text, dont_fragment) in [(". 101:201", true), (". 301:401", false)] {
+        s.inject(&format!("{text} ack 1 win 65535 <nop,nop,ts 1 0>"));
+        let packet = s.next_packet().unwrap();
+        let ip = TcpPacket::parse(&packet).unwrap().ip;
+        assert_eq!(ip.dont_fragment(), dont_fragment, "{} bytes", packet.len());
+        assert_eq!(packet.len() <= 68, dont_fragment);
+    }
+}
+
+#[test]
 fn who_is_gone_makes_no_path_narrow() {
     let (mut s, id) = open(|_| {});
     s.send(id, 20_000);

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::congestion::{Controller, Pace, initial_window};
+use super::path::{HEADERS, MIN_MTU};
 use super::reassembly::SackList;
 use super::state::State;
 use super::tcb::{AckDue, Tcb};
@@ -328,6 +329,10 @@ impl Tcb {
         self.ack_due = AckDue::No;
         self.rcv.unacknowledged = 0;
         self.timers.stop(Timer::DelayedAck);
+        // What has no text finds out no path MTU, and more than 68 bytes need not fit a path in
+        // one piece (RFC 791 section 3.2).
+        let bytes = u32::from(HEADERS) + self.option_len();
+        let may_be_cut = len == 0 && bytes > u32::from(MIN_MTU);
         let sack = self.reassembly.report(self.sack_room());
         let mut fields = SegmentFields {
             seq,
@@ -353,7 +358,7 @@ impl Tcb {
             },
             ect: new_text && self.ecn.enabled(),
             is_retransmission,
-            dont_fragment: self.path.forbids_fragments(config),
+            dont_fragment: self.path.forbids_fragments(config) && !may_be_cut,
         }
     }
 

@@ -417,7 +417,8 @@ impl Pair {
         if self.scenario.has_cookies() && tcp.flags().rst() && host == 1 {
             // Where the segment is lost that would bring a cookie back, the one after it is a
             // stranger's.
-            talk.spoilt |= talk.users[host].id.is_none();
+            let strays = tcb.is_some() && !tcp.flags().ack();
+            talk.spoilt |= talk.users[host].id.is_none() || strays;
         }
         if self.scenario.has_cookies() && tcp.flags().syn() && host == 1 && tcb.is_some() {
             // It was still to go out when the cookie of one before it came back.
