@@ -37,7 +37,12 @@ use crate::stack::{Counters, Listen, ListenerId, Stack};
 use crate::tcp::State;
 use crate::time::Instant;
 
-/// A host under siege: [the module](self) says by whom.
+/// A host under siege, by peers that aim at the numbers in use, so that most of their segments reach
+/// deep into the state machine.
+///
+/// In some worlds most peers, or all, are as they should be and only the network is bad, so that
+/// connections live long enough to carry, lose, recover and close. What is delivered checks itself,
+/// however mad its sender. One connection is left alone and has to remain unharmed.
 ///
 /// ```
 /// use zerotcp::simulation::{Dice, Siege};
