@@ -60,6 +60,8 @@ impl<C: Choices> Siege<C> {
 
         let quad = self.peers[at].quad;
         let before = self.stack.state_of(quad);
+        let tcb = self.stack.tcb_of(quad);
+        let expected = tcb.map(|tcb| tcb.view(self.now).rcv_nxt);
         let whole = self.is_bystander(at) || self.manners.good;
         if !whole && rarely(&mut self.choices, 5) {
             self.receive_in_pieces(watch, packet)?;
@@ -68,6 +70,14 @@ impl<C: Choices> Siege<C> {
         }
         let after = self.stack.state_of(quad);
         let tcp = TcpPacket::parse(packet).map_err(unsound)?.tcp;
+        // RFC 5961 section 3.2.
+        let is_exact = expected == Some(tcp.seq());
+        let is_open = before.is_some_and(State::is_synchronized);
+        ensure!(
+            !tcp.flags().rst() || is_exact || !is_open || before == after,
+            "a reset with number {} ends {quad}, which expects {expected:?}",
+            tcp.seq()
+        );
         self.peers[at].note_arrival(self.now, &tcp, before, after);
         let has_begun = match before {
             None | Some(State::SynSent) => before != after,
