@@ -152,11 +152,11 @@ impl Tcb {
                 self.shrink(config, estimate);
                 effects.path = Some(estimate);
             }
-            _ => self.look_for_black_hole(now, config, timeouts),
+            _ => self.look_for_black_hole(config, timeouts),
         }
     }
 
-    fn look_for_black_hole(&mut self, now: Instant, config: &Config, timeouts: u8) {
+    fn look_for_black_hole(&mut self, config: &Config, timeouts: u8) {
         /// Text that gets through nearly everywhere (RFC 4821 section 7.2), and that which
         /// everyone has to take (RFC 9293 section 3.7.1).
         const BASES: [u16; 2] = [1024, DEFAULT_MSS];
