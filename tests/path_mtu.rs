@@ -404,6 +404,29 @@ fn a_path_that_becomes_narrow_and_does_not_say_so_is_tried_twice() {
 }
 
 #[test]
+fn an_outage_does_not_undo_what_a_router_has_said() {
+    // RFC 1191 section 6.3.
+    let (mut s, id) = open(|_| {});
+    let mut path = Path::new(1400, Router::Says);
+    s.send(id, 20_000);
+    path.run(&mut s);
+    assert_eq!((mtu(&s, id), path.next), (1400, 20_001));
+    path.mtu = 0;
+    path.router = Router::Silent;
+    s.send(id, 20_000);
+    path.run_for(&mut s, 5_000);
+    assert!(mtu(&s, id) < 1400, "three timeouts");
+    path.mtu = 1400;
+    path.router = Router::Says;
+    let count = path.too_big;
+    path.run_for(&mut s, 20_000);
+    assert_eq!((mtu(&s, id), path.next), (1400, 40_001));
+    s.send(id, 20_000);
+    path.run_for(&mut s, 300_000);
+    assert_eq!((mtu(&s, id), path.too_big), (1400, count));
+}
+
+#[test]
 fn larger_packets_are_tried_again_after_ten_minutes() {
     let (mut s, id) = open(|_| {});
     let mut path = Path::new(1000, Router::Says);

@@ -35,7 +35,11 @@ fn seeds_are_those_that_the_program_makes() {
     for seed in &made {
         let path = directory(seed.target).join(&seed.name);
         let is_same = fs::read(&path).is_ok_and(|data| data == seed.data);
-        assert!(is_same, "{}: cargo run --no-default-features --example seeds", path.display());
+        assert!(
+            is_same,
+            "{}: cargo run --no-default-features --example seeds",
+            path.display()
+        );
     }
     // And a run by hand has left none among them.
     let there = TARGETS.map(|(target, _)| fs::read_dir(directory(target)).unwrap().count());

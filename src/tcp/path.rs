@@ -105,8 +105,20 @@ pub(super) struct Path {
     pub(super) claim: Option<Claim>,
     /// When larger packets are tried again.
     pub(super) raise_at: Instant,
-    /// Packets became smaller on suspicion, and whether these get through is not known yet.
-    pub(super) suspects: bool,
+    pub(super) suspicion: Suspicion,
+}
+
+/// Whether packets became smaller because larger ones did not get through, with nobody to say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    None,
+    /// Yes; whether these get through is not known yet.
+    Fresh,
+    /// Yes, though packets as large had got through. With the first answer this MTU is believed
+    /// again.
+    Trial(u16),
+    /// That has happened, and nothing larger than this has arrived since.
+    Doubt(u16),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +146,7 @@ impl Path {
             sizing: None,
             claim: None,
             raise_at: Instant::FAR_FUTURE,
-            suspects: false,
+            suspicion: Suspicion::None,
         }
     }
 
@@ -161,7 +173,7 @@ impl Path {
         self.largest_sent = MIN_MTU;
         self.sizing = None;
         self.claim = None;
-        self.suspects = false;
+        self.suspicion = Suspicion::None;
     }
 }
 

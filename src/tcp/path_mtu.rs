@@ -5,7 +5,8 @@ use super::config::Config;
 use super::congestion::Controller;
 use super::effects::{CloseReason, Effects, SegmentFate};
 use super::path::{
-    Claim, HEADERS, MIN_MTU, PathError, PathEstimate, SoftError, Told, is_hard, plateau_below,
+    Claim, HEADERS, MIN_MTU, PathError, PathEstimate, SoftError, Suspicion, Told, is_hard,
+    plateau_below,
 };
 use super::state::State;
 use super::syn::DEFAULT_MSS;
@@ -151,11 +152,11 @@ impl Tcb {
                 self.shrink(config, estimate);
                 effects.path = Some(estimate);
             }
-            _ => self.look_for_black_hole(now, config, timeouts),
+            _ => self.look_for_black_hole(config, timeouts),
         }
     }
 
-    fn look_for_black_hole(&mut self, now: Instant, config: &Config, timeouts: u8) {
+    fn look_for_black_hole(&mut self, config: &Config, timeouts: u8) {
         /// Text that gets through nearly everywhere (RFC 4821 section 7.2), and that which
         /// everyone has to take (RFC 9293 section 3.7.1).
         const BASES: [u16; 2] = [1024, DEFAULT_MSS];
@@ -171,17 +172,18 @@ impl Tcb {
             return;
         };
         let mtu = base + HEADERS;
+        let path = &mut self.path;
         // If larger ones did get through, the path may be down or lose much rather than be
-        // narrow, and they are tried again as soon as anything gets through. If none does from
-        // then on, each further try would stall the connection for as long as this one has.
-        let suspects = self.path.largest_acked <= mtu;
-        let until = match suspects {
-            true => Instant::FAR_FUTURE,
-            false => now,
+        // narrow, and they are tried again as soon as anything gets through. If they don't then,
+        // each further try would stall the connection for as long as this one has.
+        let known = path.largest_acked > mtu;
+        let (until, suspicion) = match path.suspicion {
+            Suspicion::None if known => (path.raise_at, Suspicion::Trial(path.mtu)),
+            Suspicion::Trial(before) => (path.raise_at, Suspicion::Trial(before)),
+            _ => (Instant::FAR_FUTURE, Suspicion::Fresh),
         };
         self.shrink(config, PathEstimate { mtu, until });
-        self.path.suspects = suspects;
-        self.path.largest_acked = self.path.largest_acked.min(mtu);
+        self.path.suspicion = suspicion;
     }
 
     /// Text went out: how large was the packet? Of what a device will cut into segments, the
@@ -193,7 +195,11 @@ impl Tcb {
         let size = ((len + options).min(mss) as u16).saturating_add(HEADERS);
         let path = &mut self.path;
         path.largest_sent = path.largest_sent.max(size);
-        let largest = path.sizing.map_or(path.largest_acked, |(_, size)| size);
+        let arrived = match path.suspicion {
+            Suspicion::Doubt(size) => size,
+            _ => path.largest_acked,
+        };
+        let largest = path.sizing.map_or(arrived, |(_, size)| size);
         if size > largest {
             path.sizing = Some((seq + len.min(mss), size));
         }
@@ -208,7 +214,8 @@ impl Tcb {
         effects: &mut Effects,
     ) {
         let path = &mut self.path;
-        if core::mem::take(&mut path.suspects) {
+        if path.suspicion == Suspicion::Fresh {
+            path.suspicion = Suspicion::None;
             // It was the size: other connections may know.
             let (mtu, until) = (path.mtu, now + config.path_mtu_age());
             effects.path = Some(PathEstimate { mtu, until });
@@ -218,12 +225,21 @@ impl Tcb {
         {
             path.largest_acked = path.largest_acked.max(size);
             path.sizing = None;
+            if matches!(path.suspicion, Suspicion::Doubt(_)) {
+                path.suspicion = Suspicion::None;
+            }
         }
         if path.claim.is_some_and(|claim| claim.seq < ack) {
             path.claim = None;
         }
-        if path.raise_at <= now {
-            path.set(u16::MAX, Instant::FAR_FUTURE);
+        if let Suspicion::Trial(before) = path.suspicion {
+            let small = path.mtu;
+            path.set(before, path.raise_at);
+            path.suspicion = Suspicion::Doubt(small);
+            self.follow_path(config);
+        }
+        if self.path.raise_at <= now {
+            self.path.set(u16::MAX, Instant::FAR_FUTURE);
             self.follow_path(config);
         }
     }
