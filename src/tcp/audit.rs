@@ -98,8 +98,7 @@ impl Tcb {
         self.flight.board.sent_runs()
     }
 
-    /// What holds of a connection between any two calls. Not with a peer that is out to break
-    /// it only: with an honest one too, and at the end of what each may do.
+    /// What holds of a connection between any two calls, whatever its peer does.
     pub(crate) fn audit(&self, now: Instant, config: &Config) -> Result<(), String> {
         self.audit_numbers()?;
         self.audit_ends()?;
