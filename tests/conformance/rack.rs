@@ -16,10 +16,12 @@ tests! {
     "8985-4" => each_round_with_a_needless_one_makes_the_wait_longer,
     "8985-5" => the_tail_is_probed_after_two_round_trips,
     "8985-5" => one_segment_in_flight_is_given_more_time,
+    "8985-5" => a_peer_that_takes_its_time_is_probed_in_vain_once,
     "8985-6" => a_probe_is_new_text_if_there_is_any,
     "8985-6" => one_probe_then_the_timeout,
     "8985-7" => a_probe_that_repaired_a_loss_cuts_the_window_once,
     "8985-7" => a_probe_that_came_twice_cuts_nothing,
+    "8985-7" => a_loss_that_a_probe_repairs_after_recovery_began_cuts_too,
     "8985-8" => a_lost_retransmission_is_found_and_cuts_again,
 }
 
@@ -173,6 +175,30 @@ fn one_segment_in_flight_is_given_more_time(start: Start) {
     assert!(millis <= 301, "{millis}");
 }
 
+/// It keeps acknowledgments back for 200 ms, and says of the probe that it came twice: by
+/// D-SACK, or without one.
+fn a_peer_that_takes_its_time_is_probed_in_vain_once(start: Start) {
+    for report in ["", " <nop,nop,sack 1:1001>"] {
+        let (mut s, id) = quiet(start);
+        let before = s.stack.info(id).unwrap().cwnd;
+        s.send(id, 1000);
+        assert_eq!(flight(&mut s), [1]);
+        assert_eq!(wait(&mut s).1, [1]);
+        s.inject(". 1 ack 1001");
+        s.inject(&format!(". 1 ack 1001{report}"));
+        for next in [1001, 2001, 3001] {
+            s.send(id, 1000);
+            assert_eq!(flight(&mut s), [next]);
+            s.pass(300);
+            assert_eq!(flight(&mut s), [], "{report}");
+            s.inject(&format!(". 1 ack {}", next + 1000));
+        }
+        let info = s.stack.info(id).unwrap();
+        assert_eq!(info.tally.tail_probes, 1);
+        assert!(info.cwnd >= before, "{} after {before}", info.cwnd);
+    }
+}
+
 fn a_probe_is_new_text_if_there_is_any(start: Start) {
     let (mut s, id) = quiet(start);
     s.send(id, 2500);
@@ -227,6 +253,29 @@ fn a_probe_that_came_twice_cuts_nothing(start: Start) {
     s.inject(". 1 ack 3001 <nop,nop,sack 2001:3001>");
     let after = s.stack.info(id).unwrap().cwnd;
     assert!(after >= before, "{after} after {before}");
+}
+
+/// What a probe has repeated is deemed lost, since what was sent after it has arrived, and is
+/// acknowledged before it goes out once more. The first copy was lost all the same.
+fn a_loss_that_a_probe_repairs_after_recovery_began_cuts_too(start: Start) {
+    let (mut s, id) = quiet(start);
+    s.send(id, 3000);
+    s.drain();
+    let before = s.stack.info(id).unwrap().cwnd;
+    assert_eq!(wait(&mut s).1, [2001]);
+    s.send(id, 1000);
+    assert_eq!(flight(&mut s), [3001]);
+    s.pass(100);
+    s.inject(". 1 ack 2001 <nop,nop,sack 3001:4001>");
+    s.send(id, 1000);
+    assert_eq!(flight(&mut s), [4001]);
+    // New text took the place of what arrived, so the retransmission waits for the next.
+    s.pass(30);
+    assert_eq!(flight(&mut s), []);
+    s.inject(". 1 ack 4001");
+    assert_eq!(flight(&mut s), []);
+    let after = s.stack.info(id).unwrap().cwnd;
+    assert!(after < before, "{after} after {before}");
 }
 
 fn a_lost_retransmission_is_found_and_cuts_again(start: Start) {

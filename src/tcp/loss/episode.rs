@@ -81,6 +81,8 @@ pub(in crate::tcp) struct TailProbe {
     pub(super) stale: bool,
     /// It goes out next.
     pub(super) due: bool,
+    /// One was needless: the peer takes longer to acknowledge than we thought.
+    pub(super) patient: bool,
 }
 
 impl TailProbe {
@@ -92,6 +94,11 @@ impl TailProbe {
     /// Whether it is not known yet what became of it.
     pub(in crate::tcp) fn is_out(&self) -> bool {
         self.out.is_some()
+    }
+
+    /// Whether it carries what was sent before.
+    pub(super) fn is_repetition(&self) -> bool {
+        self.out.is_some_and(|(_, again)| again)
     }
 
     /// What it would have asked for is acknowledged.
@@ -119,6 +126,7 @@ impl TailProbe {
         };
         let needless = report.duplicate.is_some_and(|block| block.right == end)
             || (report.is_duplicate && !report.sacks);
+        self.patient |= again && needless;
         let over = !again || needless || end < una;
         if over {
             self.out = None;

@@ -175,19 +175,21 @@ impl Tcb {
                 self.wait_for_clock(now);
             }
             // The acknowledgment that was waited for did not come.
-            Some(episode) if episode.is_unanswered() => self.flight.at_once = true,
+            Some(episode) if episode.is_unanswered() => {
+                self.flight.at_once = self.flight.board.lost() > 0;
+            }
             _ => {}
         }
     }
 
     /// Recovery begins without an acknowledgment, so nothing has left the network for what it
-    /// sends: while there is text to send, that took the place of what arrived last (limited
-    /// transmit, RFC 5681 section 3.2). A full queue would drop the first retransmission,
-    /// which is congestion once more; the next acknowledgment lets it go (RFC 6937 section 3),
-    /// or the time for which what is overtaken is waited for.
+    /// sends, if new text took the place of what arrived last (limited transmit, RFC 5681
+    /// section 3.2). A full queue would drop the first retransmission, which is congestion
+    /// once more; the next acknowledgment lets it go (RFC 6937 section 3), or the time for which
+    /// what is overtaken is waited for.
     fn wait_for_clock(&mut self, now: Instant) {
-        let pipe = self.flight.pipe();
-        if pipe == 0 || self.unsent() == 0 {
+        let is_full = self.flight.board.last_sent_at() >= Some(self.liveness.heard);
+        if self.flight.pipe() == 0 || !is_full {
             return;
         }
         if let Some(Episode {
@@ -241,6 +243,8 @@ impl Tcb {
         // One reduction a window is enough (RFC 3168 section 6.1.2). That one was no mistake,
         // and neither is this where the network says so itself.
         let reduces = !self.is_reduced();
+        // If a probe repeats what is lost, its arrival will not show that nothing was.
+        let probed = self.flight.tail.is_repetition();
         if reduces {
             self.reduce(now, flight, Cause::Loss, false);
         }
@@ -248,7 +252,7 @@ impl Tcb {
         self.flight.episode = Some(Episode {
             point: self.snd.nxt,
             reduced_at: now,
-            undo: Undo::new(self.snd.una, reduces && !report.marked),
+            undo: Undo::new(self.snd.una, reduces && !report.marked && !probed),
             kind: Kind::Fast {
                 prr: Prr::new(flight, self.flight.pipe(), mss),
                 highest_again: self.snd.una,

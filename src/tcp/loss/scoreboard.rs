@@ -63,7 +63,10 @@ pub(in crate::tcp) struct Scoreboard {
 }
 
 impl Scoreboard {
-    /// No more runs than this.
+    /// No more runs than this: of segments of 1460 octets a window of 95 MB. An acknowledgment
+    /// that makes us look at each takes 100 us; the send buffer of a
+    /// [`Config`](crate::tcp::Config) by default is 700 such segments, or 22,000 of the smallest
+    /// that a peer can ask for.
     const MAX_RUNS: usize = 1 << 16;
 
     /// Nothing is in flight; the first octet to be sent is `base`.
@@ -98,6 +101,11 @@ impl Scoreboard {
     /// IsLost, with DupThresh of 3).
     pub(in crate::tcp) fn is_threshold_met(&self, mss: u32) -> bool {
         self.sacked_runs >= 3 || self.sacked > 2 * mss
+    }
+
+    /// When the last octets there are were sent.
+    pub(in crate::tcp) fn last_sent_at(&self) -> Option<Instant> {
+        self.runs.back().map(|run| run.sent_at)
     }
 
     /// The number after the highest octet that is known to be received.

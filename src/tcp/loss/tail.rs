@@ -26,13 +26,24 @@ impl Tcb {
         }
         let one_segment = flight.board.in_flight() <= u32::from(self.snd.mss);
         let timeout = match self.rtt.smoothed() {
-            Some((srtt, _)) if one_segment => srtt * 2 + config.max_ack_delay,
+            Some((srtt, _)) if one_segment => srtt * 2 + self.ack_delay_of_peer(config),
             Some((srtt, _)) => srtt * 2,
             None => Duration::from_secs(1),
         };
         let due = now + timeout.max(config.min_tail_probe);
         let due = due.min(self.timers.due(Timer::Retransmit));
         self.timers.set(Timer::TailProbe, due);
+    }
+
+    /// How long the peer may keep the acknowledgment of a lone segment: the worst case of section
+    /// 7.2, once a probe was needless.
+    fn ack_delay_of_peer(&self, config: &Config) -> Duration {
+        const WORST: Duration = Duration::from_millis(200);
+
+        match self.flight.tail.patient {
+            true => config.max_ack_delay.max(WORST),
+            false => config.max_ack_delay,
+        }
     }
 
     /// Section 7.3: sends it, if it may, and either way the retransmission timer starts anew.

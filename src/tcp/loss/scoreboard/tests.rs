@@ -287,12 +287,12 @@ fn what_is_sent_again_in_tiny_segments_keeps_it_bounded() {
     assert!(board.runs.iter().all(|run| run.again && run.sent_at == now));
 }
 
-/// What an acknowledgment costs with 10,000 segments in flight; run with `--release
+/// What an acknowledgment costs with as many segments in flight as are kept apart; run with `--release
 /// --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn costs() {
-    const COUNT: u32 = 10_000;
+    const COUNT: u32 = Scoreboard::MAX_RUNS as u32;
     let fresh = || {
         let mut board = Scoreboard::new(SeqNumber(0));
         for n in 1..=COUNT {
