@@ -23,9 +23,13 @@ tests! {
 
 /// Both sides have agreed; MSS 1000, a round trip of 100 ms.
 fn agreed(start: Start) -> (Script, ConnectionId) {
-    let mut s = start.script();
-    s.inject("SEW 0 <mss 1000>");
-    s.expect("SE. 0 ack 1 <mss 1460>");
+    opened(start.script(), "")
+}
+
+/// The peer asks for ECN in a SYN with MSS 1000 and more options.
+fn opened(mut s: Script, options: &str) -> (Script, ConnectionId) {
+    s.inject(&format!("SEW 0 <mss 1000{options}>"));
+    s.expect(&format!("SE. 0 ack 1 <mss 1460{options}>"));
     s.pass(100);
     s.inject(". 1 ack 1");
     let id = s.accept();
@@ -162,12 +166,8 @@ fn an_echo_cuts_the_window_once_a_round_trip(start: Start) {
 
 /// Section 6.1.2: there is nothing to cut any more.
 fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
-    let mut s = start.script_with(|config| config.tcp.initial_window = 1);
-    s.inject("SEW 0 <mss 1000>");
-    s.expect("SE. 0 ack 1 <mss 1460>");
-    s.pass(100);
-    s.inject(". 1 ack 1");
-    let id = s.accept();
+    let s = start.script_with(|config| config.tcp.initial_window = 1);
+    let (mut s, id) = opened(s, "");
     s.send(id, 3000);
     s.expect_all(&[". 1:1001 ack 1 ect0"]);
     s.pass(100);
@@ -187,12 +187,8 @@ fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
 
 /// What was in flight beside it may be acknowledged before the timer fires.
 fn new_text_that_waits_for_the_timer_does_not_lose_it(start: Start) {
-    let mut s = start.script_with(|config| config.tcp.initial_window = 1);
-    s.inject("SEW 0 <mss 1000,nop,nop,sackOK>");
-    s.expect("SE. 0 ack 1 <mss 1460,nop,nop,sackOK>");
-    s.pass(100);
-    s.inject(". 1 ack 1");
-    let id = s.accept();
+    let s = start.script_with(|config| config.tcp.initial_window = 1);
+    let (mut s, id) = opened(s, ",nop,nop,sackOK");
     s.send(id, 3000);
     s.expect_all(&[". 1:1001 ack 1 ect0"]);
     // Beyond the window, to learn what became of the first one.
@@ -207,12 +203,8 @@ fn new_text_that_waits_for_the_timer_does_not_lose_it(start: Start) {
 
 /// Where a cut turns out to be a mistake nothing waits any more, and there is nothing to send again.
 fn the_timer_that_new_text_waits_for_goes_with_the_cut(start: Start) {
-    let mut s = start.script_with(|config| config.tcp.settings.nagle = false);
-    s.inject("SEW 0 <mss 1000,nop,nop,sackOK>");
-    s.expect("SE. 0 ack 1 <mss 1460,nop,nop,sackOK>");
-    s.pass(100);
-    s.inject(". 1 ack 1");
-    let id = s.accept();
+    let s = start.script_with(|config| config.tcp.settings.nagle = false);
+    let (mut s, id) = opened(s, ",nop,nop,sackOK");
     s.send(id, 10);
     s.expect("P. 1:11 ack 1 ect0");
     let window = s.stack.info(id).unwrap().cwnd;
