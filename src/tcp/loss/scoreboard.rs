@@ -64,7 +64,7 @@ pub(in crate::tcp) struct Scoreboard {
 
 impl Scoreboard {
     /// No more runs than this.
-    const MAX_RUNS: usize = 1 << 16;
+    pub(super) const MAX_RUNS: usize = 1 << 16;
 
     /// Nothing is in flight; the first octet to be sent is `base`.
     pub(in crate::tcp) fn new(base: SeqNumber) -> Scoreboard {
