@@ -76,6 +76,26 @@ fn without_sack_a_partial_acknowledgment_sends_the_next_hole_at_once() {
     }
 }
 
+/// RFC 6582 section 3.2 step 3: it says that what comes next was lost, not what was sent since.
+#[test]
+fn a_partial_acknowledgment_says_nothing_of_what_was_sent_in_recovery() {
+    let mut l = Sender::sending(RENO, 6000);
+    l.s.change(l.id, |settings| settings.nagle = false);
+    l.pass(RTT);
+    for _ in 0..3 {
+        l.ack(1);
+    }
+    l.expect(&["1:1001"]);
+    for _ in 0..2 {
+        l.ack(1);
+        l.s.send(l.id, 100);
+    }
+    l.expect(&["6001:6201"]);
+    l.pass(RTT);
+    l.ack(5901);
+    l.expect(&["5901:6001"]);
+}
+
 #[test]
 fn duplicates_that_what_was_sent_again_causes_start_nothing() {
     let mut l = Sender::sending(RENO, 10_000);
@@ -800,6 +820,36 @@ fn a_mark_in_recovery_reduces_once_and_is_not_undone() {
     l.echo = echo;
     l.ack(10_001);
     assert_eq!(l.windows().1, 5, "the mark stands");
+}
+
+/// Once a window (RFC 3168 section 6.1.2): a recovery of what a mark has paid for already reduces
+/// nothing, but a mark of what was sent after that does, also in that recovery.
+#[test]
+fn a_mark_of_what_was_sent_since_the_last_one_reduces_in_recovery() {
+    let mut l = Sender::with(BOTH, 65_535, |config| config.tcp.ecn = Ecn::Offer);
+    l.s.send(l.id, 30_000);
+    l.sent();
+    l.pass(RTT);
+    l.marks = true;
+    l.ack(2001);
+    assert_eq!(l.windows(), (4, 4));
+    l.marks = false;
+    l.pass(RTT);
+    l.ack(8001);
+    l.expect(&["10001:11001", "11001:12001", "12001:13001"]);
+    // The ninth is lost: it was sent before the mark.
+    l.pass(RTT);
+    l.sack(8001, "9001:11001");
+    l.pass(RTT);
+    l.expect(&["8001:9001", "13001:14001"]);
+    l.ack(11_001);
+    l.expect(&["14001:15001"]);
+    assert_eq!(l.windows().1, 4, "it was paid for");
+    l.marks = true;
+    l.ack(11_001);
+    assert_eq!(l.windows().1, 2);
+    l.ack(11_001);
+    assert_eq!(l.windows().1, 2, "and so is this");
 }
 
 #[test]

@@ -1,24 +1,43 @@
-//! What one end should know of what it has sent: a naive model of a connection's sender, which is
-//! told of the segments that go out and come in, and nothing else.
+//! What one end should know of what it has sent and received: a naive model of a connection, which
+//! is told of the segments that go out and come in, and nothing else.
 //!
 //! Where the connection has a scoreboard of runs that it splits and melts in place, the model
 //! has a map of segments as they were last sent and a list of what was reported, counted from
 //! the first number on, so that nothing wraps around. It knows what segments say and what
-//! RFC 9293 section 3.10.7.4 does with them, but nothing of recovery, congestion and timers.
+//! RFC 9293 section 3.10.7.4 does with them, but nothing of recovery and timers; of congestion, what
+//! the network is owed.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `congestion` | how much may go out, and when the congestion window shrinks |
+//! | `receiver` | what has come: what is acknowledged, offered and reported |
+//! | `runs` | a set of numbers |
 //!
 //! Both ends are taken to be honest. What the connection may do beyond the letter of the RFCs
 //! stands at the rule that allows it.
 
 use std::collections::BTreeMap;
 
+mod congestion;
+mod receiver;
+mod runs;
+
+use self::congestion::{Congestion, Going};
+use self::receiver::Receiver;
+use self::runs::Runs;
 use super::broken::{Broken, ensure};
 use crate::tcp::Tcb;
-use crate::tcp::audit::{Fate, View};
+use crate::tcp::audit::{Fate, MAX_RUNS, View};
 use crate::time::Instant;
 use crate::wire::{OptionSummary, SackBlock, SeqNumber, TcpSegment};
 
-/// A model of one direction of one connection. Numbers are counted from ISS on.
-#[derive(Debug, Default)]
+/// What a connection says of what it has sent: from one number up to another, in order.
+trait Board: Iterator<Item = (SeqNumber, SeqNumber, Fate)> + Clone {}
+
+impl<T: Iterator<Item = (SeqNumber, SeqNumber, Fate)> + Clone> Board for T {}
+
+/// A model of one end of one connection. Numbers are counted from ISS on.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     /// ISS; none before the first SYN.
     iss: Option<SeqNumber>,
@@ -33,23 +52,24 @@ pub(crate) struct Model {
     set_by: (SeqNumber, i64),
     /// What was sent and is not acknowledged, as it was last sent: by its first number.
     sent: BTreeMap<i64, Sent>,
-    /// What the peer has reported of it, from one number up to another, in order and apart.
-    reported: Vec<(i64, i64)>,
+    /// What the peer has reported of it.
+    reported: Runs,
     /// There were so many segments in flight that the connection may have joined some.
     is_crowded: bool,
     /// When the last-sent of what has arrived was sent.
     newest: Instant,
     /// Whether any of what the last segment says has arrived was sent only once.
     measurable: bool,
-    /// Text that came last, all of which had come before.
-    duplicate: Option<SackBlock>,
+    /// What has come.
+    receiver: Option<Receiver>,
     /// What lies before this number may be deemed lost whatever has arrived: by a timeout, since
     /// a closed window did not take it, or since it was too large for the path.
     doubted: i64,
     /// The smallest segment size there was.
     mss: u16,
-    /// How many segments in a row went out beyond the congestion window, and when.
-    beyond: (u32, Instant),
+    congestion: Congestion,
+    /// How often in a row something was sent again.
+    retries: u8,
 }
 
 /// A segment, or what is left of it after another was sent over it.
@@ -99,13 +119,28 @@ impl Model {
             );
             return Ok(());
         }
-        let Some(tcb) = tcb.filter(|tcb| self.is_of(&tcb.view(now))) else {
+        match tcb {
+            Some(tcb) => self.sent_by(now, segment, &tcb.view(now), tcb.sent_runs()),
+            None => Ok(()),
+        }
+    }
+
+    /// A segment that is no SYN, by a connection with this view of itself.
+    fn sent_by(
+        &mut self,
+        now: Instant,
+        segment: &TcpSegment<'_>,
+        view: &View,
+        board: impl Board,
+    ) -> Result<(), Broken> {
+        if !self.is_of(view) {
             return Ok(());
-        };
+        }
+        if let Some(receiver) = &mut self.receiver {
+            receiver.check_sent(segment, view)?;
+        }
         let (start, len) = (self.number(segment.seq()), segment.sequence_len());
         let end = start + i64::from(len);
-        let view = tcb.view(now);
-        self.check_duplicate(segment, &view)?;
         if len == 0 {
             // Appendix A.2 and section 3.8.4 of RFC 9293: no further than the peer's window, and
             // a keepalive has the number before that.
@@ -117,12 +152,19 @@ impl Model {
             );
             return Ok(());
         }
-        self.check_room(start, end, &view)?;
-        self.check_again(start, end, &view)?;
-        self.check_congestion(now, &view)?;
+        self.check_room(start, end, view)?;
+        self.check_again(start, end, view)?;
+        let going = Going {
+            start,
+            end,
+            una: self.una,
+            nxt: self.nxt,
+            doubted: self.doubted,
+        };
+        self.congestion.sent(going, view)?;
         self.put(start, end, now);
         // What was sent again is in flight again.
-        for (from, to, fate) in self.runs(tcb) {
+        for (from, to, fate) in self.runs(board) {
             ensure!(
                 to <= start || end <= from || fate == Fate::InFlight,
                 "{from}..{to} is {fate:?} when {start}..{end} has just been sent"
@@ -166,40 +208,16 @@ impl Model {
         Ok(())
     }
 
-    /// The congestion window holds what is in flight (RFC 5681 section 3.1), but for a few
-    /// segments that go out whatever it says: the only one in flight, the first of a recovery
-    /// (RFC 6582 section 3.2), a probe for a lost tail (RFC 8985 section 7.3) or of the window,
-    /// and the two by which F-RTO asks (RFC 5682 section 2.1). Each of them waits for news.
-    fn check_congestion(&mut self, now: Instant, view: &View) -> Result<(), Broken> {
-        /// Not all of them come together.
-        const MOST: u32 = 3;
-
-        let (before, at) = self.beyond;
-        let count = match view.pipe <= view.cwnd {
-            true => 0,
-            false if at < now => 1,
-            false => before + 1,
-        };
-        self.beyond = (count, now);
-        ensure!(
-            count <= MOST,
-            "{count} segments in a row beyond the congestion window: {} in flight, the window is {}",
-            view.pipe,
-            view.cwnd
-        );
-        Ok(())
-    }
-
-    /// A segment was given to the end at `now`; how its connection saw itself before and sees
-    /// itself after it, where it was there.
+    /// A segment was given to the end at `now`, which keeps at most so many runs of text ahead of
+    /// their turn; how its connection saw itself before and sees itself after it, where it was there.
     pub(crate) fn told(
         &mut self,
         now: Instant,
         segment: &TcpSegment<'_>,
         before: Option<&View>,
         after: Option<&View>,
+        most_runs: usize,
     ) -> Result<(), Broken> {
-        self.beyond.0 = 0;
         if let Some(after) = after.filter(|after| after.state.is_synchronized())
             && !self.open
             && before.is_none_or(|before| !before.state.is_synchronized())
@@ -207,19 +225,23 @@ impl Model {
             // Of several answers to a SYN by which nothing is kept, this one was heard.
             self.iss = Some(after.iss);
         }
-        let is_ours = |view: &&View| Some(view.iss) == self.iss;
+        let iss = self.iss;
+        let is_ours = |view: &&View| Some(view.iss) == iss;
         let Some(after) = after.filter(is_ours) else {
             return Ok(());
         };
+        let before = before.filter(is_ours);
         if !self.open {
-            return self.told_of_syn(segment, after);
+            self.told_of_syn(segment, after)?;
+            return self.begin_to_receive(segment, before, after, most_runs);
         }
-        let Some(before) = before.filter(is_ours) else {
+        let Some(before) = before else {
             return Ok(());
         };
+        self.observe(before, 0, false)?;
         let (options, _) = OptionSummary::tolerant(segment.option_bytes());
-        if segment.sequence_len() > 0 {
-            self.duplicate = duplicate(segment, &options, before);
+        if let Some(receiver) = &mut self.receiver {
+            receiver.heard(segment, is_old(&options, before), before);
         }
         if !self.takes(segment, &options, before) {
             let known = |view: &View| (view.una, view.wnd, view.rcv_nxt, view.heard);
@@ -237,11 +259,21 @@ impl Model {
             "an acceptable segment came at {now}, and the peer was heard at {}",
             after.heard
         );
+        if let Some(receiver) = &mut self.receiver
+            && after.state.is_synchronized()
+        {
+            if before.state.receives_text() {
+                receiver.take(segment, before.rcv_edge, most_runs);
+            }
+            receiver.check(after)?;
+        }
         let ack = self.number(segment.ack());
         if ack < self.una {
             // Overtaken by another: it says nothing new.
             return Ok(());
         }
+        let acked = ack - self.una;
+        let reported = self.reported.clone();
         self.measurable = false;
         self.acknowledge(ack);
         // RFC 9293 section 3.10.7.4, but by the acknowledgment first: the number of a
@@ -262,27 +294,10 @@ impl Model {
             before.srtt,
             after.srtt
         );
-        Ok(())
-    }
-
-    /// What comes again as a whole is reported first in the next segment (RFC 2883 section 4), with
-    /// what came again before it.
-    fn check_duplicate(&mut self, segment: &TcpSegment<'_>, view: &View) -> Result<(), Broken> {
-        /// Timestamps, one block and the NOPs that align them take half of such a segment.
-        const LEAST_MSS: u16 = 48;
-
-        let Some(twice) = self.duplicate.take().filter(|_| view.mss >= LEAST_MSS) else {
-            return Ok(());
-        };
-        let (options, _) = OptionSummary::tolerant(segment.option_bytes());
-        let first = options.sack().first();
-        ensure!(
-            first.is_some_and(|first| first.left <= twice.left && twice.right <= first.right),
-            "{}..{} came twice, and what is reported first is {first:?}",
-            twice.left,
-            twice.right
-        );
-        Ok(())
+        match self.is_of(after) {
+            true => self.observe(after, acked, acked > 0 || reported != self.reported),
+            false => Ok(()),
+        }
     }
 
     /// Whether the ACK field of a segment counts: RFC 9293 section 3.10.7.4 down to its fifth
@@ -337,19 +352,62 @@ impl Model {
         Ok(())
     }
 
-    /// What the connection says of itself agrees with what it has sent and was told.
-    pub(crate) fn check(&mut self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
-        let view = tcb.view(now);
-        if !self.is_of(&view) {
+    /// The handshake is done, and maybe text has come with what did it.
+    fn begin_to_receive(
+        &mut self,
+        segment: &TcpSegment<'_>,
+        before: Option<&View>,
+        after: &View,
+        most_runs: usize,
+    ) -> Result<(), Broken> {
+        if !self.open || !after.state.is_synchronized() {
             return Ok(());
         }
-        if view.timed_out || view.probes_window || view.mss < self.mss {
+        let receiver = self.receiver.insert(Receiver::new(after.irs));
+        // Text of a SYN is not taken (RFC 9293 section 3.10.7.3 allows that): it comes again.
+        if !segment.flags().syn() {
+            let edge = before.unwrap_or(after).rcv_edge;
+            receiver.take(segment, edge, most_runs);
+        }
+        receiver.check(after)?;
+        self.observe(after, 0, false)
+    }
+
+    /// Something has happened, by which `acked` octets were acknowledged.
+    fn observe(&mut self, view: &View, acked: i64, news: bool) -> Result<(), Broken> {
+        // RFC 9293 section 3.8.3: R2, by what the user has set last.
+        let more = self.retries < view.retries;
+        ensure!(
+            !more || view.most_retries.is_none_or(|most| view.retries <= most),
+            "{} retransmissions in a row, at most {:?} allowed",
+            view.retries,
+            view.most_retries
+        );
+        self.retries = view.retries;
+        let (una, nxt) = (self.una, self.nxt);
+        self.congestion.observe(view, (una, nxt), acked, news)
+    }
+
+    /// What the connection says of itself agrees with what it has sent and was told.
+    pub(crate) fn check(&mut self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
+        self.agrees(&tcb.view(now), tcb.sent_runs())
+    }
+
+    fn agrees(&mut self, view: &View, board: impl Board) -> Result<(), Broken> {
+        if !self.is_of(view) {
+            return Ok(());
+        }
+        if let Some(receiver) = &mut self.receiver {
+            receiver.check(view)?;
+        }
+        self.observe(view, 0, false)?;
+        if view.has_timed_out() || view.probes_window || view.mss < self.mss {
             self.doubted = self.nxt;
         }
         self.mss = view.mss;
-        self.check_numbers(&view)?;
-        self.check_received(tcb, &view)?;
-        self.check_lost(tcb, &view)
+        self.check_numbers(view)?;
+        self.check_received(board.clone(), view)?;
+        self.check_lost(board, view)
     }
 
     fn check_numbers(&self, view: &View) -> Result<(), Broken> {
@@ -375,11 +433,11 @@ impl Model {
 
     /// What was reported in whole segments is sacked, what was not reported is not, and the pipe is
     /// what is neither that nor lost (RFC 6675 section 4, SetPipe).
-    fn check_received(&self, tcb: &Tcb, view: &View) -> Result<(), Broken> {
+    fn check_received(&self, board: impl Board, view: &View) -> Result<(), Broken> {
         let mut in_flight = 0;
-        let mut reported = self.reported.iter();
+        let mut reported = self.reported.as_slice().iter();
         let mut known = reported.next();
-        for (from, to, fate) in self.runs(tcb) {
+        for (from, to, fate) in self.runs(board.clone()) {
             in_flight += (to - from) * i64::from(fate == Fate::InFlight);
             if fate != Fate::Sacked {
                 continue;
@@ -399,7 +457,7 @@ impl Model {
             pipe == in_flight || (pipe < in_flight && !view.sack_permitted),
             "a pipe of {pipe} octets, {in_flight} are in flight"
         );
-        let mut runs = self.runs(tcb);
+        let mut runs = self.runs(board);
         let mut run = runs.next();
         for (start, sent) in self.sent.iter().filter(|(_, sent)| sent.is_reported) {
             while run.is_some_and(|run| run.1 <= *start) {
@@ -416,11 +474,11 @@ impl Model {
     }
 
     /// With SACK, what nothing has overtaken is not lost (RFC 8985 section 6.2 step 5).
-    fn check_lost(&self, tcb: &Tcb, view: &View) -> Result<(), Broken> {
+    fn check_lost(&self, board: impl Board, view: &View) -> Result<(), Broken> {
         if !view.sack_permitted {
             return Ok(());
         }
-        for (from, to, fate) in self.runs(tcb) {
+        for (from, to, fate) in self.runs(board) {
             if fate != Fate::Lost || to <= self.doubted {
                 continue;
             }
@@ -445,9 +503,8 @@ impl Model {
     }
 
     /// The scoreboard of the connection in our numbers.
-    fn runs<'a>(&'a self, tcb: &'a Tcb) -> impl Iterator<Item = (i64, i64, Fate)> + 'a {
-        tcb.sent_runs()
-            .map(|(from, to, fate)| (self.number(from), self.number(to), fate))
+    fn runs(&self, board: impl Board) -> impl Iterator<Item = (i64, i64, Fate)> {
+        board.map(|(from, to, fate)| (self.number(from), self.number(to), fate))
     }
 
     /// Whether the handshake of the connection that has this view is done, and it is not over.
@@ -459,10 +516,7 @@ impl Model {
         self.note_arrived(self.una, ack);
         self.split(ack);
         self.sent = self.sent.split_off(&ack);
-        self.reported.retain(|known| ack < known.1);
-        if let Some(first) = self.reported.first_mut() {
-            first.0 = first.0.max(ack);
-        }
+        self.reported.drop_before(ack);
         self.una = ack;
     }
 
@@ -488,17 +542,7 @@ impl Model {
         for (_, sent) in self.sent.range_mut(left..right) {
             sent.is_reported |= sent.end <= right && !self.is_crowded;
         }
-        // One with those that it touches.
-        let (mut from, mut to) = (left, right);
-        self.reported.retain(|known| {
-            let touches = known.0 <= right && left <= known.1;
-            if touches {
-                (from, to) = (from.min(known.0), to.max(known.1));
-            }
-            !touches
-        });
-        let place = self.reported.partition_point(|known| known.0 < from);
-        self.reported.insert(place, (from, to));
+        self.reported.add(left, right);
         Ok(())
     }
 
@@ -512,7 +556,7 @@ impl Model {
     /// `start..end` was sent, in one segment.
     fn put(&mut self, start: i64, end: i64, at: Instant) {
         /// Half of what the scoreboard keeps apart (CVE-2019-11477).
-        const MOST: usize = 1 << 13;
+        const MOST: usize = MAX_RUNS / 2;
 
         self.split(start);
         self.split(end);
@@ -565,23 +609,6 @@ fn is_old(options: &OptionSummary, before: &View) -> bool {
         (Some((value, _)), Some(recent)) => (value.wrapping_sub(recent) as i32) < 0,
         (Some(_), None) => false,
     }
-}
-
-/// The text of a segment, if all of it came before and the peer is to be told so (RFC 2883). What
-/// lies further back than a window is not reported.
-fn duplicate(
-    segment: &TcpSegment<'_>,
-    options: &OptionSummary,
-    before: &View,
-) -> Option<SackBlock> {
-    let (flags, text) = (segment.flags(), segment.payload());
-    let (left, nxt) = (segment.seq(), before.rcv_nxt);
-    let right = left + text.len() as u32;
-    let is_plain = !text.is_empty() && !flags.syn() && !flags.rst() && !flags.fin();
-    let is_told = before.state.is_synchronized() && before.sack_permitted;
-    let is_before = right <= nxt && nxt - left <= before.rcv_edge - nxt;
-    let counts = is_plain && is_told && is_before && !is_old(options, before);
-    counts.then_some(SackBlock { left, right })
 }
 
 #[cfg(test)]

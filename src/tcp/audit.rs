@@ -6,8 +6,7 @@ use core::time::Duration;
 use super::buffer::RingBuffer;
 use super::config::Config;
 use super::congestion::{Congestion, Controller};
-use super::info::Phase;
-pub(crate) use super::loss::Fate;
+pub(crate) use super::loss::{Fate, MAX_RUNS};
 use super::state::State;
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
@@ -46,13 +45,29 @@ pub(crate) struct View {
     pub(crate) mss: u16,
     /// The window of congestion control, or that of a recovery, in octets.
     pub(crate) cwnd: u32,
+    /// cwnd and ssthresh of the controller, in octets, and its name.
+    pub(crate) window: u32,
+    pub(crate) ssthresh: u32,
+    pub(crate) controller: &'static str,
+    /// The episode of recovery that goes on, if one does.
+    pub(crate) recovery: Option<Recovery>,
+    /// How often in a row the oldest octet in flight was sent again, or the window probed; and how
+    /// often that may be at most, where the user has said so on this connection.
+    pub(crate) retries: u8,
+    pub(crate) most_retries: Option<u8>,
+    /// How many probes for a lost tail there were, and how many mistaken episodes.
+    pub(crate) tail_probes: u32,
+    pub(crate) spurious: u32,
     /// SRTT; zero before the first measurement.
     pub(crate) srtt: Duration,
     /// The pipe of RFC 6675, in octets.
     pub(crate) pipe: u32,
-    /// RCV.NXT, and the right edge of the window offered.
+    /// IRS, RCV.NXT, and the right edge of the window offered.
+    pub(crate) irs: SeqNumber,
     pub(crate) rcv_nxt: SeqNumber,
     pub(crate) rcv_edge: SeqNumber,
+    /// Rcv.Wind.Shift.
+    pub(crate) rcv_shift: u8,
     pub(crate) sack_permitted: bool,
     /// Whether segments carry timestamps.
     pub(crate) timestamps: bool,
@@ -62,8 +77,27 @@ pub(crate) struct View {
     pub(crate) heard: Instant,
     /// Whether the window is taken for closed, and probed.
     pub(crate) probes_window: bool,
+}
+
+/// An episode of recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recovery {
+    /// Whether it is fast recovery; else it follows a retransmission timeout.
+    pub(crate) is_fast: bool,
+    /// SND.UNA when it began, or when the one did that it has grown out of.
+    pub(crate) from: SeqNumber,
+}
+
+impl View {
     /// Whether it recovers from a retransmission timeout.
-    pub(crate) timed_out: bool,
+    pub(crate) fn has_timed_out(&self) -> bool {
+        self.recovery.is_some_and(|recovery| !recovery.is_fast)
+    }
+
+    /// Whether it is in fast recovery.
+    pub(crate) fn is_in_fast_recovery(&self) -> bool {
+        self.recovery.is_some_and(|recovery| recovery.is_fast)
+    }
 }
 
 impl Tcb {
@@ -79,22 +113,41 @@ impl Tcb {
             shift: self.snd.shift,
             mss: self.snd.mss,
             cwnd: self.network_window(),
+            window: self.congestion.window(),
+            ssthresh: self.congestion.slow_start_threshold(),
+            controller: self.congestion.name(),
+            recovery: self.flight.recovery(),
+            retries: self.retries,
+            most_retries: self.own_limit(),
+            tail_probes: self.tally.tail_probes,
+            spurious: self.tally.spurious,
             srtt: self.srtt(),
             pipe: self.flight.pipe(),
+            irs: self.rcv.irs,
             rcv_nxt: self.rcv.nxt,
             rcv_edge: self.rcv.edge,
+            rcv_shift: self.rcv.shift,
             sack_permitted: self.rcv.sack_permitted,
             timestamps: self.timestamps.enabled(),
             ts_recent: self.timestamps.fresh(now),
             heard: self.liveness.heard,
             probes_window: self.timers.is_set(Timer::Persist),
-            timed_out: self.phase() == Phase::Loss,
         }
+    }
+
+    /// How many retransmissions in a row there may be by what the user has set on the connection.
+    fn own_limit(&self) -> Option<u8> {
+        let is_open = self.state.is_synchronized();
+        let settings = self.settings.as_ref().filter(|_| is_open)?;
+        settings
+            .user_timeout
+            .is_none()
+            .then_some(settings.max_retransmissions)
     }
 
     /// What was sent and is not acknowledged, in order, from one number up to another, and how
     /// it fares.
-    pub(crate) fn sent_runs(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber, Fate)> {
+    pub(crate) fn sent_runs(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber, Fate)> + Clone {
         self.flight.board.sent_runs()
     }
 
@@ -217,11 +270,11 @@ impl Tcb {
         );
         let runs = self.reassembly.runs();
         // CVE-2018-5390.
+        let most = config.out_of_order_runs(self.rcv.mss);
         hold!(
-            runs.len() <= config.max_out_of_order_runs,
-            "{} runs out of order, at most {} allowed",
-            runs.len(),
-            config.max_out_of_order_runs
+            runs.len() <= most,
+            "{} runs out of order, at most {most} allowed",
+            runs.len()
         );
         hold!(
             runs.is_empty() || self.state.receives_text(),
@@ -250,8 +303,9 @@ impl Tcb {
     /// What is counted and measured stays within its bounds.
     fn audit_limits(&self, config: &Config) -> Result<(), String> {
         let settings = self.settings(config);
-        // RFC 9293 section 3.8.3; the user may have lowered it meanwhile. In CLOSED it is what it
-        // was before, by another limit.
+        // RFC 9293 section 3.8.3. Who has settings of its own may have lowered it meanwhile, which
+        // counts from the next one on: whoever sees them come can tell. In CLOSED it is what
+        // it was before, by another limit.
         let limit = match self.state {
             State::Closed => u8::MAX,
             State::SynReceived if self.passive => config.max_syn_ack_retransmissions,

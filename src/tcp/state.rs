@@ -97,7 +97,7 @@ impl State {
     }
 
     /// Whether text from the peer is still expected.
-    pub(super) const fn receives_text(self) -> bool {
+    pub(crate) const fn receives_text(self) -> bool {
         matches!(self, State::Established | State::FinWait1 | State::FinWait2)
     }
 

@@ -268,7 +268,14 @@ impl Pair {
             talk.models[host] = None;
             return Ok(());
         }
-        let told = model.told(at.stack.now(), &tcp, before.as_ref(), after.as_ref());
+        let most_runs = self.scenario.configs[host].tcp.max_out_of_order_runs;
+        let told = model.told(
+            at.stack.now(),
+            &tcp,
+            before.as_ref(),
+            after.as_ref(),
+            most_runs,
+        );
         told.map_err(|what| self.hosts[host].blame(host, &what))
     }
 

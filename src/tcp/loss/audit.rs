@@ -1,11 +1,23 @@
 //! What holds of what is in flight.
 
 use super::Flight;
-use crate::tcp::audit::hold;
+use super::scoreboard::Scoreboard;
+use crate::tcp::audit::{Recovery, hold};
 use crate::time::Instant;
 use crate::wire::SeqNumber;
 
+/// No more runs than this are kept apart.
+pub(crate) const MAX_RUNS: usize = Scoreboard::MAX_RUNS;
+
 impl Flight {
+    /// The episode of recovery that goes on.
+    pub(in crate::tcp) fn recovery(&self) -> Option<Recovery> {
+        self.episode.as_ref().map(|episode| Recovery {
+            is_fast: episode.is_fast(),
+            from: episode.undo.start(),
+        })
+    }
+
     /// What holds between any two calls with SND.UNA `una` and SND.NXT `nxt`; `sack` is
     /// whether the peer has SACK.
     pub(in crate::tcp) fn audit(

@@ -30,6 +30,8 @@ mod scoreboard;
 mod tail;
 mod undo;
 
+#[cfg(feature = "simulation")]
+pub(crate) use self::audit::MAX_RUNS;
 pub(super) use self::episode::Report;
 use self::episode::{Episode, TailProbe};
 use self::prr::Prr;

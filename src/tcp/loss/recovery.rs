@@ -212,14 +212,16 @@ impl Tcb {
 
         let mss = u32::from(self.snd.mss);
         let flight = &mut self.flight;
-        let fast = flight.episode.as_ref().is_some_and(Episode::is_fast);
+        let fast = flight.episode.as_ref().filter(|episode| episode.is_fast());
+        let point = fast.map(|episode| episode.point);
         if report.acked > 0 {
             let known = flight.gone.min(report.acked.saturating_sub(mss));
-            flight.gone = if fast { flight.gone - known } else { 0 };
+            flight.gone = point.map_or(0, |_| flight.gone - known);
             flight.duplicate_acks = 0;
-            if fast {
-                // It goes out now (RFC 6582 section 3.2 step 3).
-                flight.board.mark_first_lost(mss);
+            if let Some(point) = point {
+                // It goes out now (RFC 6582 section 3.2 step 3). What was sent after recovery
+                // began may be near where segments are small, and nothing is known of it.
+                flight.board.mark_first_lost(mss.min(point - self.snd.una));
                 flight.at_once = true;
             }
             flight.gone = flight.gone.min(flight.board.in_flight());
@@ -322,13 +324,12 @@ impl Tcb {
         self.note_window_reduced();
     }
 
-    /// The peer reports a congestion mark (RFC 3168 section 6.1.2): the window shrinks, but
-    /// not in recovery, where it has shrunk already.
+    /// The peer reports a congestion mark of what was sent since the window last shrank (RFC 3168
+    /// section 6.1.2): that it shrinks again. In recovery, too: this is one for which it did not.
     pub(in crate::tcp) fn reduce_for_ecn(&mut self, now: Instant) {
-        if self.flight.episode.is_none() {
-            let flight = self.flight();
-            self.reduce(now, flight, Cause::Ecn, false);
-        }
+        let flight = self.flight();
+        let in_recovery = self.flight.episode.is_some();
+        self.reduce(now, flight, Cause::Ecn, in_recovery);
     }
 
     /// New data was acknowledged outside of fast recovery.

@@ -67,7 +67,7 @@ impl Scoreboard {
     /// that makes us look at each takes 100 us; the send buffer of a
     /// [`Config`](crate::tcp::Config) by default is 700 such segments, or 22,000 of the smallest
     /// that a peer can ask for.
-    const MAX_RUNS: usize = 1 << 16;
+    pub(super) const MAX_RUNS: usize = 1 << 16;
 
     /// Nothing is in flight; the first octet to be sent is `base`.
     pub(in crate::tcp) fn new(base: SeqNumber) -> Scoreboard {

@@ -31,6 +31,12 @@ impl Undo {
         }
     }
 
+    /// SND.UNA when the episode began.
+    #[cfg(feature = "simulation")]
+    pub(super) fn start(&self) -> SeqNumber {
+        self.from
+    }
+
     pub(super) fn restores(&self) -> bool {
         self.restores
     }

@@ -7,7 +7,9 @@ use crate::wire::SeqNumber;
 
 impl Scoreboard {
     /// What was sent, in order, from one number up to another, and its fate.
-    pub(in crate::tcp) fn sent_runs(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber, Fate)> {
+    pub(in crate::tcp) fn sent_runs(
+        &self,
+    ) -> impl Iterator<Item = (SeqNumber, SeqNumber, Fate)> + Clone {
         let mut start = self.base;
         self.runs.iter().map(move |run| {
             let from = start;
