@@ -89,6 +89,13 @@ impl Fate {
     pub(super) fn is_common(&self) -> bool {
         self.obstacle.is_none() && self.before == self.after
     }
+
+    /// Whether it, or a part of it, does not arrive as it was sent.
+    pub(super) fn is_lost(&self) -> bool {
+        let count = |of: &ImpairmentCounters| of.lost + of.overflowed + of.corrupted;
+        let blocked = matches!(self.obstacle, Some(Obstacle::Dark | Obstacle::TooLarge(_)));
+        blocked || count(&self.before) != count(&self.after)
+    }
 }
 
 impl fmt::Display for Fate {
@@ -130,8 +137,8 @@ pub(super) struct Way {
     directions: [Direction; 2],
     /// Whether the router answers what is too large (RFC 1191), or swallows it.
     pub(super) tells: bool,
-    /// Whether nothing gets through at all.
-    pub(super) dark: bool,
+    /// Whether nothing gets through at all of what host `n` sends.
+    pub(super) dark: [bool; 2],
 }
 
 impl Way {
@@ -140,7 +147,7 @@ impl Way {
             lanes: directions.map(|direction| Lane::new(direction.impairment)),
             directions,
             tells,
-            dark: false,
+            dark: [false; 2],
         }
     }
 
@@ -198,7 +205,7 @@ impl Way {
         dice: &mut impl Choices,
     ) -> Option<Obstacle> {
         let (mtu, marks) = (self.mtu(from), self.directions[from].marks);
-        if self.dark {
+        if self.dark[from] {
             return Some(Obstacle::Dark);
         }
         // What comes here is a sound packet of a host.

@@ -39,7 +39,8 @@ pub(super) fn config(choices: &mut impl Choices) -> Config {
     let tcp = &mut config.tcp;
     tcp.receive_buffer = choices.pick(&[200_000, 70_000, 4000, 700, 1]);
     tcp.send_buffer = choices.pick(&[100_000, 9000, 3000, 1]);
-    tcp.max_out_of_order_runs = choices.pick(&[64, 2, 0]);
+    let default = tcp.max_out_of_order_runs;
+    tcp.max_out_of_order_runs = choices.pick(&[default, 64, 2, 1, 0]);
     tcp.ecn = choices.pick(&[Ecn::Accept, Ecn::Offer, Ecn::Off]);
     tcp.timestamps = choices.percent(80);
     tcp.sack = choices.percent(80);

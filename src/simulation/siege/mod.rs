@@ -31,6 +31,7 @@ use std::time::Duration;
 use self::checks::Bystander;
 use self::peer::Peer;
 use self::user::Handle;
+use super::books::Books;
 use super::broken::Broken;
 use super::{Choices, Observer};
 use crate::stack::{Counters, Listen, ListenerId, Stack};
@@ -67,6 +68,8 @@ pub struct Siege<C> {
     peers: Vec<Peer>,
     handles: Vec<Handle>,
     bystander: Option<Bystander>,
+    /// What the host has taken in and given out.
+    books: Books,
     /// How many steps are to come.
     steps: u32,
     /// The states that connections were in, and left, a bit each.
@@ -155,6 +158,7 @@ impl<C: Choices> Siege<C> {
             peers: Vec::new(),
             handles: Vec::new(),
             bystander: None,
+            books: Books::default(),
             steps,
             left: 0,
             depth: Depth::default(),

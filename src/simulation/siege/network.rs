@@ -33,6 +33,7 @@ impl<C: Choices> Siege<C> {
     /// The host takes in a packet.
     fn receive(&mut self, watch: &mut dyn Observer, packet: &[u8]) {
         watch.packet(self.now, 0, Passage::Received, packet);
+        self.books.note_received(packet);
         self.stack.receive(self.clock(), packet, Meta::default());
     }
 
@@ -61,7 +62,9 @@ impl<C: Choices> Siege<C> {
         let quad = self.peers[at].quad;
         let before = self.stack.state_of(quad);
         let tcb = self.stack.tcb_of(quad);
-        let expected = tcb.map(|tcb| tcb.view(self.now).rcv_nxt);
+        let view = tcb.map(|tcb| tcb.view(self.now));
+        let expected = view.map(|view| view.rcv_nxt);
+        self.peers[at].resets.note_view(view);
         let whole = self.is_bystander(at) || self.manners.good;
         if !whole && rarely(&mut self.choices, 5) {
             self.receive_in_pieces(watch, packet)?;
@@ -70,6 +73,8 @@ impl<C: Choices> Siege<C> {
         }
         let after = self.stack.state_of(quad);
         let tcp = TcpPacket::parse(packet).map_err(unsound)?.tcp;
+        self.peers[at].resets.note_arrival(&tcp);
+        self.note_view(at);
         // RFC 5961 section 3.2.
         let is_exact = expected == Some(tcp.seq());
         let is_open = before.is_some_and(State::is_synchronized);
@@ -92,6 +97,13 @@ impl<C: Choices> Siege<C> {
             }
         }
         Ok(())
+    }
+
+    /// How the host sees connection `at`.
+    fn note_view(&mut self, at: usize) {
+        let tcb = self.stack.tcb_of(self.peers[at].quad);
+        let view = tcb.map(|tcb| tcb.view(self.now));
+        self.peers[at].resets.note_view(view);
     }
 
     /// A packet comes in fragments, in any order, one of them maybe twice or never.
@@ -135,7 +147,14 @@ impl<C: Choices> Siege<C> {
             ensure!(count < 5000, "it sends for ever");
             let packet = &buffer[..transmit.len];
             watch.packet(self.now, 0, Passage::Sent, packet);
+            self.books.note_sent(packet);
             self.depart(watch, packet)?;
+        }
+        for peer in &mut self.peers {
+            let (tcb, state) = (self.stack.tcb_of(peer.quad), self.stack.state_of(peer.quad));
+            let half_open = (state == Some(State::SynReceived)).then_some(peer.irs);
+            let view = tcb.map(|tcb| tcb.view(self.now));
+            peer.resets.settle(view, half_open);
         }
         Ok(())
     }
@@ -157,10 +176,12 @@ impl<C: Choices> Siege<C> {
         let receive_window = config.tcp.receive_buffer as u32;
         let packet = TcpPacket::parse(packet).map_err(unsound)?;
         let tcp = packet.tcp;
-        if tcp.flags().rst() {
-            return Ok(());
-        }
         let at = self.peer_of(Quad::of(&packet).reversed());
+        if tcp.flags().rst() {
+            let peer = &self.peers[at];
+            let told = peer.resets.check(&tcp);
+            return told.map_err(|what| Broken(format!("{}: {what}", peer.quad)));
+        }
         let state = self.stack.state_of(self.peers[at].quad);
         let opens = [None, Some(State::SynSent), Some(State::SynReceived)];
         if tcp.flags().syn() && !opens.contains(&state) {
@@ -197,7 +218,10 @@ impl<C: Choices> Siege<C> {
             self.manners.dark = self.manners.dark.saturating_sub(1);
             watch.note(self.now, 0, format_args!("lost on its way"));
         } else {
-            self.peers[at].end.hear(&tcp);
+            let peer = &mut self.peers[at];
+            let is_next = tcp.sequence_len() > 0 && tcp.seq() <= peer.end.rcv;
+            peer.asked |= self.manners.good && is_next;
+            peer.end.hear(&tcp);
         }
         Ok(())
     }
@@ -261,7 +285,16 @@ impl<C: Choices> Siege<C> {
         }
         let cut = choices.below(len as u64 + 1) as usize;
         let len = if choices.percent(50) { len } else { cut };
-        self.receive(watch, &buffer[..len]);
+        let packet = &buffer[..len];
+        if let Ok(segment) = TcpPacket::parse(packet) {
+            let at = self.peer_of(Quad::of(&segment));
+            self.note_view(at);
+            self.peers[at].resets.note_arrival(&segment.tcp);
+            self.receive(watch, packet);
+            self.note_view(at);
+        } else {
+            self.receive(watch, packet);
+        }
         Ok(())
     }
 }
