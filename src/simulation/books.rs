@@ -3,7 +3,7 @@
 use super::Broken;
 use super::broken::ensure;
 use crate::stack::Counters;
-use crate::wire::TcpPacket;
+use crate::wire::TcpSegment;
 
 /// What a host has taken in and given out, to compare with what it says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,16 +17,16 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// The host takes in a packet.
-    pub(super) fn note_received(&mut self, packet: &[u8]) {
+    /// The host takes in a packet, which is a sound segment or not.
+    pub(super) fn note_received(&mut self, is_segment: bool) {
         self.received += 1;
-        self.segments_received += u64::from(TcpPacket::parse(packet).is_ok());
+        self.segments_received += u64::from(is_segment);
     }
 
-    /// The host gives out a packet.
-    pub(super) fn note_sent(&mut self, packet: &[u8]) {
+    /// The host gives out a packet, and the segment in it, if it is one.
+    pub(super) fn note_sent(&mut self, segment: Option<&TcpSegment<'_>>) {
         self.sent += 1;
-        if let Ok(TcpPacket { tcp, .. }) = TcpPacket::parse(packet) {
+        if let Some(tcp) = segment {
             self.segments_sent += 1;
             self.resets_sent += u64::from(tcp.flags().rst());
         }

@@ -49,8 +49,11 @@ mod model;
 mod observer;
 mod pair;
 mod resets;
+mod router;
 mod run;
+mod scout;
 mod siege;
+mod sound;
 mod text;
 
 pub use self::broken::Broken;
@@ -58,3 +61,5 @@ pub use self::choices::{Bytes, Choices, Dice};
 pub use self::observer::{Observer, Passage};
 pub use self::run::{Failure, Summary, run};
 pub use self::siege::{Depth, Siege};
+pub use self::sound::check_sent;
+pub use self::text::octet;

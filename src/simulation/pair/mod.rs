@@ -23,11 +23,11 @@ use super::books::Books;
 use super::broken::ensure;
 use super::heard::Heard;
 use super::model::Model;
-use super::{Broken, Choices, Dice, Observer, Passage};
+use super::{Broken, Choices, Dice, Observer, Passage, check_sent};
 use crate::stack::{ConnectionId, Counters, Event, Stack};
 use crate::tcp::{CloseReason, Info, State};
 use crate::time::Instant;
-use crate::wire::{IpProtocol, Ipv4Packet, TcpPacket};
+use crate::wire::{IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
 
 /// Packets sent in a world at most: none needs nearly as many.
 const MAX_PACKETS: u64 = 2_000_000;
@@ -288,8 +288,8 @@ impl Pair {
 
     /// A packet reaches a host.
     fn receive(&mut self, host: usize, packet: &[u8]) -> Result<(), Broken> {
-        self.books[host].note_received(packet);
         let whole = TcpPacket::parse(packet).ok().map(|packet| packet.tcp);
+        self.books[host].note_received(whole.is_some());
         let number = match &whole {
             Some(tcp) => Talk::number([tcp.src_port(), tcp.dst_port()]),
             None => self.number_of_fragment(host, packet),
@@ -355,7 +355,6 @@ impl Pair {
             self.packets += 1;
             self.busy = self.now;
             ensure!(self.packets < MAX_PACKETS, "more packets than anyone needs");
-            self.books[host].note_sent(packet);
             let number = self.check_sent(host, packet)?;
             if self.scenario.laps {
                 self.relics.consider(time, host, packet);
@@ -460,35 +459,14 @@ impl Pair {
     /// A packet leaves a host: it must be sound, and its segment right. Of which talk it is.
     fn check_sent(&mut self, host: usize, packet: &[u8]) -> Result<Option<usize>, Broken> {
         let mtu = usize::from(self.scenario.configs[host].mtu);
-        ensure!(
-            packet.len() <= mtu,
-            "{} bytes leave, the MTU is {mtu}",
-            packet.len()
-        );
-        let ip = Ipv4Packet::parse(packet);
-        let ip = ip.map_err(|error| Broken(format!("what is sent is unsound: {error}")))?;
-        let way = (ip.src(), ip.dst());
-        let right = (scenario::ADDRESSES[host], scenario::ADDRESSES[1 - host]);
-        ensure!(way == right, "a packet goes from {} to {}", way.0, way.1);
-        if ip.protocol() == IpProtocol::ICMP {
-            // A datagram of which a fragment was lost is reported (RFC 792).
-            let unsound = if ip.is_fragment() {
-                None
-            } else {
-                ip.icmpv4().err()
-            };
-            return match unsound {
-                None => Ok(None),
-                Some(error) => Err(Broken(format!("what is sent is unsound: {error}"))),
-            };
-        }
-        let packet = TcpPacket::parse(packet);
-        let tcp = packet
-            .map_err(|error| Broken(format!("what is sent is unsound: {error}")))?
-            .tcp;
-        let options = tcp.option_summary();
-        let options =
-            options.map_err(|error| Broken(format!("its options are unsound: {error}")))?;
+        let (ip, tcp) = check_sent(packet, scenario::ADDRESSES[host], mtu)?;
+        let to = ip.dst();
+        ensure!(to == scenario::ADDRESSES[1 - host], "a packet goes to {to}");
+        self.books[host].note_sent(tcp.as_ref());
+        let Some(tcp) = tcp else {
+            return Ok(None);
+        };
+        let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
         let ports = [tcp.src_port(), tcp.dst_port()];
         let number = Talk::number(ports);
         let Some(talk) = number.and_then(|number| self.talks.get_mut(number)) else {
