@@ -543,10 +543,11 @@ impl Pair {
                 *opened = at.time(self.now);
             }
             talk.rounds -= 1;
-            for host in 0..2 {
-                if states[host].is_none() {
-                    talk.wires[host] = Default::default();
-                    talk.patience[host] = Default::default();
+            let ends = talk.wires.iter_mut().zip(&mut talk.patience);
+            // What is in TIME-WAIT there may speak yet.
+            for ((wire, patience), state) in ends.zip(states) {
+                if state.is_none() {
+                    (*wire, *patience) = Default::default();
                 }
             }
             observer.note(self.now, 0, format_args!("{}  connect", talk.end(0)));
