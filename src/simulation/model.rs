@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 
 use super::broken::{Broken, ensure};
-use crate::tcp::Tcb;
 use crate::tcp::audit::{Fate, View};
+use crate::tcp::{State, Tcb};
 use crate::time::Instant;
 use crate::wire::{OptionSummary, SackBlock, SeqNumber, TcpSegment};
 
@@ -271,7 +271,9 @@ impl Model {
         /// Timestamps, one block and the NOPs that align them take half of such a segment.
         const LEAST_MSS: u16 = 48;
 
-        let Some(twice) = self.duplicate.take().filter(|_| view.mss >= LEAST_MSS) else {
+        // In TIME-WAIT nothing more is to come, and nothing is kept of what came.
+        let is_told = view.mss >= LEAST_MSS && view.state != State::TimeWait;
+        let Some(twice) = self.duplicate.take().filter(|_| is_told) else {
             return Ok(());
         };
         let (options, _) = OptionSummary::tolerant(segment.option_bytes());

@@ -12,8 +12,9 @@ pub(super) struct Resets {
     asked: Vec<Asked>,
     /// Whether something has come that nobody else knows.
     is_blind: bool,
-    /// The connection, as it last was.
-    last: Option<View>,
+    /// The connection, as it was at that time and after each segment since: there may have been
+    /// more than one.
+    views: Vec<View>,
     /// The number of the SYN for which the host was half-open.
     half_open: Option<SeqNumber>,
 }
@@ -50,14 +51,16 @@ impl Resets {
 
     /// How the connection sees itself, if there is one.
     pub(super) fn note_view(&mut self, view: Option<View>) {
-        self.last = view.or(self.last);
+        self.views.extend(view);
     }
 
     /// All has gone out that the host had to send; `half_open` is the number of the SYN that it
     /// has answered, if it is half-open.
     pub(super) fn settle(&mut self, view: Option<View>, half_open: Option<SeqNumber>) {
         self.asked.clear();
-        (self.is_blind, self.last, self.half_open) = (false, view, half_open);
+        self.views.clear();
+        self.views.extend(view);
+        (self.is_blind, self.half_open) = (false, half_open);
     }
 
     /// A reset goes out.
@@ -75,24 +78,21 @@ impl Resets {
         let mut syns = answered.chain(self.half_open);
         let may = self.is_blind
             || self.asked.iter().any(answers)
-            || ack.is_some_and(|ack| self.ends(seq, ack))
+            || ack.is_some_and(|ack| self.views.iter().any(|view| self.ends(view, seq, ack)))
             || ack.is_some_and(|ack| syns.any(|irs| ack == irs + 1));
         ensure!(
             is_right && may,
             "a reset with number {seq}, acknowledging {ack:?}, answers none of {:?} and does not \
              end {:?}",
             self.asked,
-            self.last
+            self.views.last()
         );
         Ok(())
     }
 
     /// Whether these are the numbers of a connection that breaks off: SND.NXT, or where the peer's
     /// window ends before that (RFC 9293 appendix A.2), and RCV.NXT.
-    fn ends(&self, seq: SeqNumber, ack: SeqNumber) -> bool {
-        let Some(view) = &self.last else {
-            return false;
-        };
+    fn ends(&self, view: &View, seq: SeqNumber, ack: SeqNumber) -> bool {
         let edge = |asked: &Asked| Some(asked.ack? + (u32::from(asked.window) << view.shift));
         let shrunk = seq == view.una + view.wnd
             || self.asked.iter().filter_map(edge).any(|edge| edge == seq);

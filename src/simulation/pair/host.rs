@@ -88,6 +88,11 @@ impl Host {
         self.epoch = self.epoch.saturating_sub(by).max(BEGINNING - Instant::ZERO);
     }
 
+    /// Whether no time passes for its stack, since its clock was set back.
+    pub(super) fn stands_still(&self, now: Instant) -> bool {
+        self.time(now) < self.stack.now()
+    }
+
     /// When it next handles a timer, in the world's time: when that falls due, or somewhat
     /// later.
     pub(super) fn poll_timeout(

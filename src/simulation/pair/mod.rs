@@ -230,7 +230,9 @@ impl Pair {
         let at = &self.hosts[host];
         let time = at.stack.now();
         let config = &self.scenario.configs[host].tcp;
-        let in_transit = self.way.poll_timeout().is_some();
+        // Something may still come, or be about to: a clock that was set back stands still.
+        let in_transit =
+            self.way.poll_timeout().is_some() || self.hosts[1 - host].stands_still(self.now);
         for (talk, (before, view)) in self.talks.iter_mut().zip(before) {
             let settings = talk.settings(host, config);
             let patience = &talk.patience[host];

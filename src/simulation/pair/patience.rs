@@ -27,8 +27,8 @@ pub(super) struct Patience {
     probes: u32,
     /// The highest number of the peer's segments that were heard.
     newest: SeqNumber,
-    /// Whether something of the connection, in whatever direction, was lost since it waits, and
-    /// since its peer was heard.
+    /// Whether something of the connection, in whatever direction, was lost since all was
+    /// acknowledged, and since its peer was heard.
     lost: (bool, bool),
     /// When its user let go.
     left: Option<Instant>,
@@ -128,7 +128,9 @@ impl Patience {
         }
         if before.una != after.una || !before.state.is_synchronized() {
             (self.una, self.waits) = (after.una, now);
-            (self.tries, self.lost.0) = (0, false);
+            self.tries = 0;
+            // What is outstanding may have been lost before what came before it was acknowledged.
+            self.lost.0 &= after.una != after.nxt;
         } else if before.probes_window && newest {
             self.tries = 0;
         }

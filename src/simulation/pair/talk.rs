@@ -127,11 +127,11 @@ impl Talk {
     }
 
     /// Whether a user who is still there, and is never told anything more, may be so for good
-    /// reason: the other has parted without a word that arrived.
+    /// reason: the other has parted without a word that arrived, or was told that there is nobody.
     pub(super) fn may_hang(&self, host: usize, patient: bool) -> bool {
         let other = &self.users[1 - host];
         let broke_off = !matches!(other.plan.parting, Parting::Gentle | Parting::Patient);
-        (other.left || other.id.is_none()) && (broke_off || !patient)
+        (other.left || other.id.is_none()) && (broke_off || !patient || self.spoilt)
     }
 
     /// Both have parted, in a world where nobody gives up.
