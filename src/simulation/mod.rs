@@ -34,17 +34,26 @@
 //!   nothing is acknowledged that was not; no window's right edge goes back.
 //! - A TCB's books balance: scoreboard, reassembly, buffers, retransmissions, each against its bounds;
 //!   so do the stack's: table, timers, orphans, fragments, queues.
-//! - Every packet sent parses, and its checksums are right.
+//! - Nobody is given up before the limits are used up that are there for that, nor without a loss,
+//!   and nobody is waited for beyond them.
+//! - Every packet sent parses, and its checksums are right. A reset has the numbers of what it
+//!   answers, or of the connection that it ends.
+//! - What the stack counts is what its network has seen.
 //! - In the end no connection is left.
 
+mod books;
 mod broken;
 mod choices;
 mod heard;
 mod model;
 mod observer;
 mod pair;
+mod resets;
+mod router;
 mod run;
+mod scout;
 mod siege;
+mod sound;
 mod text;
 
 pub use self::broken::Broken;
@@ -52,3 +61,5 @@ pub use self::choices::{Bytes, Choices, Dice};
 pub use self::observer::{Observer, Passage};
 pub use self::run::{Failure, Summary, run};
 pub use self::siege::{Depth, Siege};
+pub use self::sound::check_sent;
+pub use self::text::octet;

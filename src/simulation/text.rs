@@ -1,7 +1,13 @@
 //! Text that checks itself: the octet at a number follows from the number.
 
-/// The octet at number `n` of a text.
-pub(super) const fn octet(n: u32) -> u8 {
+/// The octet at number `n` of a text that checks itself: what users and peers in these worlds say.
+///
+/// ```
+/// use zerotcp::simulation::octet;
+///
+/// assert_eq!((octet(7), octet(0x0102)), (7, 3));
+/// ```
+pub const fn octet(n: u32) -> u8 {
     (n ^ (n >> 8) ^ (n >> 16)) as u8
 }
 

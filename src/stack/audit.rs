@@ -20,12 +20,16 @@ impl Stack {
         self.table.by_quad(quad).map(|entry| &entry.tcb)
     }
 
-    /// What holds between any two calls. It looks at all there is.
+    /// Whether all holds that should between any two calls, of the stack's own books and of each
+    /// connection. It looks at all there is, which takes its time; `now` as for the other calls.
     ///
     /// That a timer is due and has not fired is no fault before
     /// [`handle_timeout`](Stack::handle_timeout); right after it
     /// [`poll_timeout`](Stack::poll_timeout) is later than the time that it was told.
-    pub(crate) fn audit(&self, now: Instant) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn audit(&self, now: Instant) -> Result<(), String> {
         let now = self.now.max(now);
         for (index, entry) in self.table.iter() {
             let config = &self.config.tcp;
@@ -44,6 +48,23 @@ impl Stack {
         self.syn_cache.audit(self.config.max_half_open)?;
         self.fragments.audit(&self.config)?;
         self.paths.audit(self.config.max_path_mtus)
+    }
+
+    /// Nothing is left of what was: connections, what was to be sent or told, fragments.
+    pub(crate) fn audit_empty(&self) -> Result<(), String> {
+        let left = [
+            ("connections", self.table.len()),
+            ("half-open connections", self.syn_cache.len()),
+            ("connections in TIME-WAIT", self.time_waits.count()),
+            ("orphans", self.orphans.len()),
+            ("replies", self.replies.len()),
+            ("events", self.events.len()),
+            ("octets of fragments", self.fragments.bytes()),
+        ];
+        for (what, count) in left {
+            hold!(count == 0, "{count} {what} are left");
+        }
+        Ok(())
     }
 
     /// Where a connection stands in the stack's books.
@@ -117,6 +138,20 @@ impl Stack {
         hold!(
             orphans == counted && orphans <= most,
             "{orphans} orphans, {counted} counted, at most {most} allowed"
+        );
+        // What has begun has ended, or is there.
+        let sum = &self.counters;
+        let begun = sum.connections_opened + sum.connections_accepted;
+        let ended = sum.connections_finished
+            + sum.connections_reset
+            + sum.connections_aborted
+            + sum.connections_timed_out
+            + sum.connections_unreachable
+            + sum.half_open_recycled;
+        let there = (open + self.syn_cache.len()) as u64;
+        hold!(
+            begun == ended + there,
+            "{begun} connections have begun, {ended} have ended, {there} are there"
         );
         // Beside those that strays ask for, one for each connection that ended.
         let (replies, most) = (self.replies.len(), reply::MAX_WAITING);

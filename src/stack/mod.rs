@@ -60,7 +60,7 @@
 //! | `wheel` | when each connection next wants a look |
 //! | `event` | what the stack tells its user |
 //! | `counters` | what it counts, and why it drops |
-//! | `load` | how much it holds, for simulations |
+//! | `audit` | whether all holds that should, for simulations |
 
 #[cfg(feature = "simulation")]
 mod audit;
@@ -78,8 +78,6 @@ mod identification;
 mod input;
 mod isn;
 mod listener;
-#[cfg(feature = "simulation")]
-mod load;
 mod network;
 mod output;
 mod path;

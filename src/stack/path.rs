@@ -55,11 +55,6 @@ impl Paths {
         }
         self.estimates.insert(destination, estimate);
     }
-
-    #[cfg(feature = "simulation")]
-    pub(super) fn len(&self) -> usize {
-        self.estimates.len()
-    }
 }
 
 #[cfg(test)]

@@ -165,14 +165,6 @@ impl Table {
         })
     }
 
-    /// All TCBs, each with the quad that it has or had.
-    #[cfg(feature = "simulation")]
-    pub(super) fn tcbs(&self) -> impl Iterator<Item = (Quad, &Tcb)> {
-        self.entries
-            .iter()
-            .map(|(_, entry)| (entry.quad, &entry.tcb))
-    }
-
     /// The TCB of a connection, whoever owns it.
     pub(super) fn tcb_mut(&mut self, id: ConnectionId) -> Option<&mut Tcb> {
         let entry = self.entries.get_mut(id.index as usize)?;

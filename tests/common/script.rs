@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use zerotcp::simulation::octet;
 use zerotcp::stack::{
     Config, Connect, ConnectionId, Event, Listen, ListenerId, Meta, Quad, SocketError, Stack,
 };
@@ -38,11 +39,6 @@ const FLAGS: [(char, TcpFlags); 8] = [
     ('W', TcpFlags::CWR),
     ('.', TcpFlags::ACK),
 ];
-
-/// The octet at a relative sequence number.
-pub fn octet(n: u32) -> u8 {
-    (n ^ (n >> 8) ^ (n >> 16)) as u8
-}
 
 pub fn octets(start: u32, len: usize) -> Vec<u8> {
     (0..len as u32)
@@ -388,7 +384,12 @@ impl Script {
     /// The next packet to go out, if any, whatever it is.
     pub fn next_packet(&mut self) -> Option<Vec<u8>> {
         let mut buffer = vec![0; usize::from(self.stack.config().mtu).max(2000)];
-        let transmit = self.stack.poll_transmit(self.now, &mut buffer)?;
+        let transmit = self.stack.poll_transmit(self.now, &mut buffer);
+        // It looks at all there is.
+        if self.stack.connection_count() < 100 {
+            self.stack.audit(self.now).expect("what should always hold");
+        }
+        let transmit = transmit?;
         buffer.truncate(transmit.len);
         self.last.clone_from(&buffer);
         Some(buffer)

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
+use zerotcp::simulation::octet;
 use zerotcp::wire::{
     OptionSummary, SeqNumber, TcpBuilder, TcpFlags, TcpOption, TcpPacket, TcpSegment,
 };
 
-use crate::common::script::octet;
 use crate::view::View;
 
 /// A segment of the peer's.

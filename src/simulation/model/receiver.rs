@@ -3,6 +3,7 @@
 
 use super::runs::Runs;
 use crate::simulation::broken::{Broken, ensure};
+use crate::tcp::State;
 use crate::tcp::audit::View;
 use crate::wire::{OptionSummary, SackBlock, SeqNumber, TcpSegment};
 
@@ -152,7 +153,9 @@ impl Receiver {
             "{blocks:?} is reported to who has no SACK"
         );
         let told = self.check_blocks(&blocks, view);
-        let duplicate = self.duplicate.take().filter(|_| view.mss >= LEAST_MSS);
+        // In TIME-WAIT nothing more is to come, and nothing is kept of what came.
+        let is_told = view.mss >= LEAST_MSS && view.state != State::TimeWait;
+        let duplicate = self.duplicate.take().filter(|_| is_told);
         // In the next segment, with what came again before it (RFC 2883 section 4).
         let first = blocks.first();
         if let Some((left, right)) = duplicate {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::scenario::Start;
 use super::talk::{PORT, Talk};
-use super::way::LINK_MTU;
 use crate::simulation::broken::ensure;
+use crate::simulation::scout::{first_number, knock};
 use crate::simulation::{Broken, Choices};
 use crate::stack::{Config, Connect, ConnectionId, Listen, ListenerId, Meta, Stack};
 use crate::time::{Instant, nanos};
-use crate::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpPacket};
+use crate::wire::SeqNumber;
 
 /// What a host's clock shows when the world begins, at least: it may be set back.
 const BEGINNING: Instant = Instant::from_millis(1_000_000);
@@ -42,8 +42,17 @@ impl Host {
     ) -> Host {
         let mut epoch = BEGINNING.as_nanos();
         if let Start::Before(number, by) = start {
-            let scout = scout(config, host, talk, listens);
-            epoch += u64::from(SeqNumber(number) - by - scout) * TICK;
+            let first = first_number(config, BEGINNING, |stack| {
+                if listens {
+                    listen(stack);
+                    knock(stack, BEGINNING, talk.quad(host));
+                } else {
+                    // Nobody else uses its port.
+                    let _ = connect(stack, BEGINNING, talk.end(host), talk.end(1 - host));
+                }
+            });
+            let first = first.unwrap_or_default();
+            epoch += u64::from(SeqNumber(number) - by - first) * TICK;
         }
         let mut stack = Stack::new(config.clone());
         Host {
@@ -77,6 +86,11 @@ impl Host {
     /// Its clock is set back.
     pub(super) fn set_back(&mut self, by: Duration) {
         self.epoch = self.epoch.saturating_sub(by).max(BEGINNING - Instant::ZERO);
+    }
+
+    /// Whether no time passes for its stack, since its clock was set back.
+    pub(super) fn stands_still(&self, now: Instant) -> bool {
+        self.time(now) < self.stack.now()
     }
 
     /// When it next handles a timer, in the world's time: when that falls due, or somewhat
@@ -121,25 +135,6 @@ impl Host {
 /// There is nobody else who listens, so it cannot fail.
 fn listen(stack: &mut Stack) -> Option<ListenerId> {
     stack.listen(Listen::port(PORT)).ok()
-}
-
-/// The initial number that the talk's end at this host would have at the beginning.
-fn scout(config: &Config, host: usize, talk: &Talk, listens: bool) -> SeqNumber {
-    let mut stack = Stack::new(config.clone());
-    let (local, remote) = (talk.end(host), talk.end(1 - host));
-    let mut buffer = [0; LINK_MTU];
-    if listens {
-        listen(&mut stack);
-        let syn = TcpBuilder::new(remote, local).flags(TcpFlags::SYN);
-        if let Ok(len) = syn.write(&mut buffer, &[]) {
-            stack.receive(BEGINNING, &buffer[..len], Meta::default());
-        }
-    } else if connect(&mut stack, BEGINNING, local, remote).is_err() {
-        return SeqNumber(0);
-    }
-    let sent = stack.poll_transmit(BEGINNING, &mut buffer);
-    let packet = sent.and_then(|sent| TcpPacket::parse(&buffer[..sent.len]).ok());
-    packet.map_or(SeqNumber(0), |packet| packet.tcp.seq())
 }
 
 pub(super) fn connect(

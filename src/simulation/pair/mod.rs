@@ -2,6 +2,7 @@
 //! ways do.
 
 mod host;
+mod patience;
 mod relics;
 mod scenario;
 mod talk;
@@ -9,22 +10,24 @@ mod user;
 mod way;
 mod wire;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use self::host::Host;
+use self::patience::Patience;
 use self::relics::Relics;
 use self::scenario::{Calamity, Scenario};
 use self::talk::Talk;
 use self::way::{LINK_MTU, Way};
+use super::books::Books;
 use super::broken::ensure;
 use super::heard::Heard;
 use super::model::Model;
-use super::{Broken, Choices, Dice, Observer, Passage};
+use super::{Broken, Choices, Dice, Observer, Passage, check_sent};
 use crate::stack::{ConnectionId, Counters, Event, Stack};
-use crate::tcp::{Info, State};
+use crate::tcp::{CloseReason, Info, State};
 use crate::time::Instant;
-use crate::wire::{IpProtocol, Ipv4Packet, TcpPacket};
+use crate::wire::{IpProtocol, Ipv4Packet, OptionSummary, TcpPacket};
 
 /// Packets sent in a world at most: none needs nearly as many.
 const MAX_PACKETS: u64 = 2_000_000;
@@ -47,6 +50,10 @@ pub(super) struct Pair {
     talks: Vec<Talk>,
     calamities: VecDeque<(Duration, Calamity)>,
     scenario: Scenario,
+    /// What each host has taken in and given out.
+    books: [Books; 2],
+    /// Of which talk the datagrams are that may be fragmented, by sender and identification.
+    datagrams: BTreeMap<(usize, u16), usize>,
     /// When a packet was last sent.
     busy: Instant,
     /// How many packets were sent, and how many octets users have read.
@@ -76,6 +83,8 @@ impl Pair {
             talks,
             calamities: core::mem::take(&mut scenario.calamities).into(),
             scenario,
+            books: Default::default(),
+            datagrams: BTreeMap::new(),
             busy: Instant::ZERO,
             packets: 0,
             octets: 0,
@@ -121,7 +130,7 @@ impl Pair {
             for host in 0..2 {
                 let due = self.hosts[host].poll_timeout(self.scenario.lateness, &mut self.dice);
                 if due.is_some_and(|due| due <= self.now) {
-                    self.hosts[host].handle_timeout(self.now)?;
+                    self.handle_timeout(host)?;
                     self.follow_up(host, observer)?;
                 }
             }
@@ -187,9 +196,9 @@ impl Pair {
                     self.way.tells = tells;
                     0
                 }
-                Calamity::Dark(dark) => {
-                    self.way.dark = dark;
-                    0
+                Calamity::Dark(host, dark) => {
+                    self.way.dark[host] = dark;
+                    host
                 }
                 Calamity::Ahead(host, by) => {
                     self.hosts[host].leap(by);
@@ -202,6 +211,48 @@ impl Pair {
             };
             observer.note(self.now, host, format_args!("{calamity}"));
         }
+    }
+
+    /// What has fallen due at a host is done. What ends by that was waited for long enough.
+    fn handle_timeout(&mut self, host: usize) -> Result<(), Broken> {
+        let at = &self.hosts[host];
+        let of = |talk: &Talk| {
+            let (quad, stack) = (talk.quad(host), &at.stack);
+            // Behind one in TIME-WAIT the one that follows is half-open.
+            let half_open = Some(State::SynReceived);
+            let state = stack.state_of(quad);
+            let tcb = stack.tcb_of(quad).map(|tcb| tcb.view(stack.now()));
+            let view = tcb.filter(|view| state != half_open || Some(view.state) == half_open);
+            (state, view)
+        };
+        let before: Vec<_> = self.talks.iter().map(of).collect();
+        self.hosts[host].handle_timeout(self.now)?;
+        let at = &self.hosts[host];
+        let time = at.stack.now();
+        let config = &self.scenario.configs[host].tcp;
+        // Something may still come, or be about to: a clock that was set back stands still.
+        let in_transit =
+            self.way.poll_timeout().is_some() || self.hosts[1 - host].stands_still(self.now);
+        for (talk, (before, view)) in self.talks.iter_mut().zip(before) {
+            let settings = talk.settings(host, config);
+            let patience = &talk.patience[host];
+            let told = match before {
+                Some(state) if at.stack.state_of(talk.quad(host)) == before => {
+                    let waits = view.filter(|_| state != State::TimeWait);
+                    waits.map_or(Ok(()), |view| {
+                        patience.check_waits(self.now, (config, &settings), &view)
+                    })
+                }
+                None | Some(State::TimeWait) => Ok(()),
+                Some(state) => {
+                    talk.gave_up[host] = true;
+                    let by = (config, &settings);
+                    patience.check_given_up(time, by, state, view.as_ref(), in_transit)
+                }
+            };
+            told.map_err(|what| at.blame(host, &what))?;
+        }
+        Ok(())
     }
 
     /// What has come reaches the hosts.
@@ -239,29 +290,38 @@ impl Pair {
 
     /// A packet reaches a host.
     fn receive(&mut self, host: usize, packet: &[u8]) -> Result<(), Broken> {
-        let Ok(TcpPacket { tcp, .. }) = TcpPacket::parse(packet) else {
-            if Ipv4Packet::parse(packet).is_ok_and(|ip| ip.is_fragment()) {
-                // Nobody but the host knows of what it puts together.
-                let models = self.talks.iter_mut().map(|talk| &mut talk.models[host]);
-                models.for_each(|model| *model = None);
-            }
-            self.hosts[host].receive(self.now, packet);
-            return Ok(());
+        let whole = TcpPacket::parse(packet).ok().map(|packet| packet.tcp);
+        self.books[host].note_received(whole.is_some());
+        let number = match &whole {
+            Some(tcp) => Talk::number([tcp.src_port(), tcp.dst_port()]),
+            None => self.number_of_fragment(host, packet),
         };
-        let ports = [tcp.src_port(), tcp.dst_port()];
         let at = &mut self.hosts[host];
-        let talk = Talk::number(ports).and_then(|number| self.talks.get_mut(number));
-        let Some(talk) = talk else {
-            return Err(Broken(format!("port {} is talked to", ports[1])));
+        let Some(talk) = number.and_then(|number| self.talks.get_mut(number)) else {
+            ensure!(whole.is_none(), "someone talks to a port that nobody uses");
+            at.receive(self.now, packet);
+            return Ok(());
         };
         let quad = talk.quad(host);
         let view = |stack: &Stack| stack.tcb_of(quad).map(|tcb| tcb.view(stack.now()));
         let before = view(&at.stack);
         at.receive(self.now, packet);
+        let after = view(&at.stack);
+        let times = (at.stack.now(), self.now);
+        talk.patience[host].told(times, whole.as_ref(), before.as_ref(), after.as_ref());
+        let resets = &mut talk.resets[host];
+        resets.note_view(before);
+        resets.note_view(after);
+        let Some(tcp) = whole else {
+            // Nobody but the host knows of what it puts together.
+            resets.note_unknown();
+            talk.models[host] = None;
+            return Ok(());
+        };
+        resets.note_arrival(&tcp);
         let Some(model) = &mut talk.models[host] else {
             return Ok(());
         };
-        let after = view(&at.stack);
         let appears = before.is_none() && after.is_some() && host == 1;
         if appears && self.scenario.has_cookies() && talk.users[host].id.is_some() {
             // A copy of what brought the cookie back does so once more, with the same numbers.
@@ -277,6 +337,14 @@ impl Pair {
             most_runs,
         );
         told.map_err(|what| self.hosts[host].blame(host, &what))
+    }
+
+    /// The talk of which a fragment is that reaches a host.
+    fn number_of_fragment(&self, host: usize, packet: &[u8]) -> Option<usize> {
+        let ip = Ipv4Packet::parse(packet).ok()?;
+        let datagram = (1 - host, ip.identification());
+        let is_text = ip.is_fragment() && ip.protocol() == IpProtocol::TCP;
+        self.datagrams.get(&datagram).copied().filter(|_| is_text)
     }
 
     /// What a host has to say and to send.
@@ -296,7 +364,7 @@ impl Pair {
             self.packets += 1;
             self.busy = self.now;
             ensure!(self.packets < MAX_PACKETS, "more packets than anyone needs");
-            self.check_sent(host, packet)?;
+            let number = self.check_sent(host, packet)?;
             if self.scenario.laps {
                 self.relics.consider(time, host, packet);
             }
@@ -304,8 +372,19 @@ impl Pair {
             if !fate.is_common() {
                 observer.note(self.now, host, format_args!("{fate}"));
             }
+            if fate.is_lost()
+                && let Some(talk) = number.and_then(|number| self.talks.get_mut(number))
+            {
+                talk.patience.iter_mut().for_each(Patience::note_lost);
+            }
         }
-        Ok(())
+        let stack = &self.hosts[host].stack;
+        for talk in &mut self.talks {
+            let tcb = stack.tcb_of(talk.quad(host));
+            let view = tcb.map(|tcb| tcb.view(stack.now()));
+            talk.resets[host].settle(view, None);
+        }
+        self.books[host].check(stack.counters())
     }
 
     /// Whether all holds that the host knows of itself.
@@ -336,6 +415,13 @@ impl Pair {
                     let of = |talk: &&mut Talk| talk.users[host].id == Some(id);
                     if let Some(talk) = self.talks.iter_mut().find(of) {
                         talk.users[host].note_closed(reason);
+                        // No router here says that somebody is not there.
+                        let is_right = match reason {
+                            CloseReason::TimedOut => talk.gave_up[host],
+                            CloseReason::Unreachable => false,
+                            _ => true,
+                        };
+                        ensure!(is_right, "host {host}'s connection ends: {reason}");
                         if self.scenario.patient && !talk.spoilt {
                             talk.check_closed(host, reason, self.scenario.rounds > 1)?;
                         }
@@ -379,48 +465,36 @@ impl Pair {
         Ok(())
     }
 
-    /// A packet leaves a host: it must be sound, and its segment right.
-    fn check_sent(&mut self, host: usize, packet: &[u8]) -> Result<(), Broken> {
+    /// A packet leaves a host: it must be sound, and its segment right. Of which talk it is.
+    fn check_sent(&mut self, host: usize, packet: &[u8]) -> Result<Option<usize>, Broken> {
         let mtu = usize::from(self.scenario.configs[host].mtu);
-        ensure!(
-            packet.len() <= mtu,
-            "{} bytes leave, the MTU is {mtu}",
-            packet.len()
-        );
-        let ip = Ipv4Packet::parse(packet);
-        let ip = ip.map_err(|error| Broken(format!("what is sent is unsound: {error}")))?;
-        let way = (ip.src(), ip.dst());
-        let right = (scenario::ADDRESSES[host], scenario::ADDRESSES[1 - host]);
-        ensure!(way == right, "a packet goes from {} to {}", way.0, way.1);
-        if ip.protocol() == IpProtocol::ICMP {
-            // A datagram of which a fragment was lost is reported (RFC 792).
-            let unsound = if ip.is_fragment() {
-                None
-            } else {
-                ip.icmpv4().err()
-            };
-            return match unsound {
-                None => Ok(()),
-                Some(error) => Err(Broken(format!("what is sent is unsound: {error}"))),
-            };
-        }
-        let packet = TcpPacket::parse(packet);
-        let tcp = packet
-            .map_err(|error| Broken(format!("what is sent is unsound: {error}")))?
-            .tcp;
-        let options = tcp.option_summary();
-        let options =
-            options.map_err(|error| Broken(format!("its options are unsound: {error}")))?;
+        let (ip, tcp) = check_sent(packet, scenario::ADDRESSES[host], mtu)?;
+        let to = ip.dst();
+        ensure!(to == scenario::ADDRESSES[1 - host], "a packet goes to {to}");
+        self.books[host].note_sent(tcp.as_ref());
+        let Some(tcp) = tcp else {
+            return Ok(None);
+        };
+        let (options, _) = OptionSummary::tolerant(tcp.option_bytes());
         let ports = [tcp.src_port(), tcp.dst_port()];
-        let talk = Talk::number(ports).and_then(|number| self.talks.get_mut(number));
-        let Some(talk) = talk else {
+        let number = Talk::number(ports);
+        let Some(talk) = number.and_then(|number| self.talks.get_mut(number)) else {
             return Err(Broken(format!(
                 "a segment goes from port {} to {}",
                 ports[0], ports[1]
             )));
         };
+        if let Some(number) = number.filter(|_| !ip.dont_fragment()) {
+            self.datagrams.insert((host, ip.identification()), number);
+        }
         let at = &self.hosts[host];
         let tcb = at.stack.tcb_of(talk.quad(host));
+        let view = tcb.map(|tcb| tcb.view(at.stack.now()));
+        talk.patience[host].sent((at.stack.now(), self.now), &tcp, view.as_ref());
+        if tcp.flags().rst() {
+            let told = talk.resets[host].check(&tcp);
+            told.map_err(|what| at.blame(host, &what))?;
+        }
         if self.scenario.has_cookies() && tcp.flags().rst() && host == 1 {
             // Where the segment is lost that would bring a cookie back, the one after it is a
             // stranger's.
@@ -429,7 +503,7 @@ impl Pair {
         }
         if self.scenario.has_cookies() && tcp.flags().syn() && host == 1 && tcb.is_some() {
             // It was still to go out when the cookie of one before it came back.
-            return Ok(());
+            return Ok(number);
         }
         let [a, b] = &mut talk.wires;
         let (own, peer) = if host == 0 { (a, b) } else { (b, a) };
@@ -439,10 +513,11 @@ impl Pair {
             talk.models[host] = Some(Model::new());
         }
         let Some(model) = &mut talk.models[host] else {
-            return Ok(());
+            return Ok(number);
         };
         let told = model.sent(at.stack.now(), &tcp, tcb);
-        told.map_err(|what| self.hosts[host].blame(host, &what))
+        told.map_err(|what| at.blame(host, &what))?;
+        Ok(number)
     }
 
     /// Connections that can be opened are, mostly at once.
@@ -477,9 +552,12 @@ impl Pair {
                 *opened = at.time(self.now);
             }
             talk.rounds -= 1;
-            talk.wires[0] = Default::default();
-            if states[1].is_none() {
-                talk.wires[1] = Default::default();
+            let ends = talk.wires.iter_mut().zip(&mut talk.patience);
+            // What is in TIME-WAIT there may speak yet.
+            for ((wire, patience), state) in ends.zip(states) {
+                if state.is_none() {
+                    (*wire, *patience) = Default::default();
+                }
             }
             observer.note(self.now, 0, format_args!("{}  connect", talk.end(0)));
             let opening = if self.scenario.simultaneous { 2 } else { 1 };
@@ -509,7 +587,12 @@ impl Pair {
                     let Some(call) = user.act(self.now, stack, peer, &mut self.dice)? else {
                         break;
                     };
+                    let left = user.left;
                     self.octets += (user.read - before) as u64;
+                    if left {
+                        let time = self.hosts[host].stack.now();
+                        self.talks[number].patience[host].note_left(time);
+                    }
                     let end = self.talks[number].end(host);
                     observer.note(self.now, host, format_args!("{end}  {call}"));
                     acted = true;
@@ -575,15 +658,9 @@ impl Pair {
 
     /// Nothing is left of what was.
     fn check_end(&self) -> Result<(), Broken> {
-        for (host, Host { stack, .. }) in self.hosts.iter().enumerate() {
-            let counts = [
-                ("connections", stack.connection_count()),
-                ("half-open connections", stack.half_open_count()),
-                ("connections in TIME-WAIT", stack.time_wait_count()),
-            ];
-            for (what, count) in counts {
-                ensure!(count == 0, "host {host} is left with {count} {what}");
-            }
+        for (host, at) in self.hosts.iter().enumerate() {
+            let told = at.stack.audit_empty().map_err(Broken);
+            told.map_err(|what| at.blame(host, &what))?;
         }
         Ok(())
     }

@@ -24,8 +24,8 @@ pub(super) enum Calamity {
     Mtu(usize, usize),
     /// The router begins, or ceases, to tell what is too large.
     Router(bool),
-    /// Nothing gets through any more, or all does again.
-    Dark(bool),
+    /// Nothing that this host sends gets through any more, or all does again.
+    Dark(usize, bool),
     /// This host's clock leaps ahead, as after a suspension.
     Ahead(usize, Duration),
     /// This host's clock is set back.
@@ -42,8 +42,8 @@ impl fmt::Display for Calamity {
             Calamity::Router(false) => {
                 f.write_str("routers swallow what is too large, of more than 576 bytes")
             }
-            Calamity::Dark(true) => f.write_str("nothing gets through, either way"),
-            Calamity::Dark(false) => f.write_str("packets get through again"),
+            Calamity::Dark(_, true) => f.write_str("nothing gets through that it sends"),
+            Calamity::Dark(_, false) => f.write_str("what it sends gets through again"),
             Calamity::Ahead(_, by) => write!(f, "its clock leaps ahead by {by:?}"),
             Calamity::Back(_, by) => write!(f, "its clock is set back by {by:?}"),
         }
@@ -156,9 +156,18 @@ impl Scenario {
                 3 => Calamity::Back(host, Duration::from_millis(dice.below(20_000))),
                 4 if self.rounds == 1 => Calamity::Reroute(host, Direction::draw(dice)),
                 _ => {
-                    let until = at + Duration::from_millis(dice.below(100_000));
-                    self.calamities.push((until, Calamity::Dark(false)));
-                    Calamity::Dark(true)
+                    // So long, among the impatient, that they have to give up.
+                    let long = !self.patient && dice.percent(60);
+                    let most = if long { 3_000_000 } else { 100_000 };
+                    let until = at + Duration::from_millis(dice.below(most));
+                    // One way, or both.
+                    if dice.percent(50) {
+                        self.calamities.push((at, Calamity::Dark(1 - host, true)));
+                        self.calamities
+                            .push((until, Calamity::Dark(1 - host, false)));
+                    }
+                    self.calamities.push((until, Calamity::Dark(host, false)));
+                    Calamity::Dark(host, true)
                 }
             };
             self.calamities.push((at, calamity));
@@ -237,7 +246,8 @@ fn config(seed: u64, address: Ipv4Addr, patient: bool, dice: &mut impl Choices) 
     tcp.min_mss = dice.pick(&[8, 48]);
     tcp.receive_buffer = dice.pick(&[1, 60, 700, 3000, 20_000, 70_000, 1 << 20]);
     tcp.send_buffer = dice.pick(&[1, 60, 2000, 9000, 100_000, 1 << 20]);
-    tcp.max_out_of_order_runs = dice.pick(&[0, 2, 64, 64]);
+    let default = tcp.max_out_of_order_runs;
+    tcp.max_out_of_order_runs = dice.pick(&[0, 1, 2, 64, default, default]);
     tcp.initial_window = dice.pick(&[1, 2, 10, 10]);
     tcp.quick_acks = dice.pick(&[0, 16]);
     tcp.delayed_ack = Duration::from_millis(dice.pick(&[0, 40, 40, 499]));

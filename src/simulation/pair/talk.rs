@@ -2,14 +2,16 @@
 
 use std::net::SocketAddrV4;
 
+use super::patience::Patience;
 use super::scenario::ADDRESSES;
 use super::user::{Parting, Plan, User};
 use super::wire::Wire;
 use crate::simulation::Broken;
 use crate::simulation::broken::ensure;
 use crate::simulation::model::Model;
+use crate::simulation::resets::Resets;
 use crate::stack::Quad;
-use crate::tcp::CloseReason;
+use crate::tcp::{CloseReason, Config, Settings};
 use crate::time::Instant;
 
 /// The port that host 1 listens to.
@@ -28,6 +30,12 @@ pub(super) struct Talk {
     /// What each host should know of what it has sent; none where it was told things that
     /// nobody else has heard.
     pub(super) models: [Option<Model>; 2],
+    /// How long each host has waited for the other.
+    pub(super) patience: [Patience; 2],
+    /// Whether each host has given the connection up, and had waited for long enough.
+    pub(super) gave_up: [bool; 2],
+    /// What each host may reset.
+    pub(super) resets: [Resets; 2],
     /// Whether this host's user may have been told of a reset in place of the end.
     excused: [bool; 2],
     /// How the round ends proves nothing any more.
@@ -45,6 +53,9 @@ impl Talk {
             users: users(number, rounds, plans),
             wires: Default::default(),
             models: [0, 1].map(|_| Some(Model::new())),
+            patience: Default::default(),
+            gave_up: [false; 2],
+            resets: Default::default(),
             excused: [false; 2],
             spoilt: false,
             opened: [Instant::ZERO; 2],
@@ -77,7 +88,15 @@ impl Talk {
         self.users = users(number, self.rounds, plans);
         self.models = [0, 1].map(|_| Some(Model::new()));
         self.excused = [false; 2];
+        self.gave_up = [false; 2];
         self.spoilt = false;
+    }
+
+    /// By what this host's end is run, where connections of the host's begin with `config`.
+    pub(super) fn settings(&self, host: usize, config: &Config) -> Settings {
+        let user = &self.users[host];
+        let own = user.plan.settings.filter(|_| user.id.is_some());
+        own.unwrap_or(config.settings)
     }
 
     /// Whether both users stay until all is said and read.
@@ -108,11 +127,11 @@ impl Talk {
     }
 
     /// Whether a user who is still there, and is never told anything more, may be so for good
-    /// reason: the other has parted without a word that arrived.
+    /// reason: the other has parted without a word that arrived, or was told that there is nobody.
     pub(super) fn may_hang(&self, host: usize, patient: bool) -> bool {
         let other = &self.users[1 - host];
         let broke_off = !matches!(other.plan.parting, Parting::Gentle | Parting::Patient);
-        (other.left || other.id.is_none()) && (broke_off || !patient)
+        (other.left || other.id.is_none()) && (broke_off || !patient || self.spoilt)
     }
 
     /// Both have parted, in a world where nobody gives up.

@@ -1,17 +1,13 @@
 //! The way between two hosts.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::device::{Impairment, ImpairmentCounters, Lane};
-use crate::simulation::Choices;
+use crate::simulation::{Choices, router};
 use crate::time::Instant;
-use crate::wire::{Icmpv4Builder, Icmpv4Type, Ipv4Builder, Ipv4Packet, Ipv4PacketMut};
-
-/// Who answers what is too large.
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
+use crate::wire::{Icmpv4Type, Ipv4Packet, Ipv4PacketMut};
 
 /// The largest packet there is: all hosts have links of this size or less.
 pub(super) const LINK_MTU: usize = 1500;
@@ -89,6 +85,13 @@ impl Fate {
     pub(super) fn is_common(&self) -> bool {
         self.obstacle.is_none() && self.before == self.after
     }
+
+    /// Whether it, or a part of it, does not arrive as it was sent.
+    pub(super) fn is_lost(&self) -> bool {
+        let count = |of: &ImpairmentCounters| of.lost + of.overflowed + of.corrupted;
+        let blocked = matches!(self.obstacle, Some(Obstacle::Dark | Obstacle::TooLarge(_)));
+        blocked || count(&self.before) != count(&self.after)
+    }
 }
 
 impl fmt::Display for Fate {
@@ -130,8 +133,8 @@ pub(super) struct Way {
     directions: [Direction; 2],
     /// Whether the router answers what is too large (RFC 1191), or swallows it.
     pub(super) tells: bool,
-    /// Whether nothing gets through at all.
-    pub(super) dark: bool,
+    /// Whether nothing gets through at all of what host `n` sends.
+    pub(super) dark: [bool; 2],
 }
 
 impl Way {
@@ -140,7 +143,7 @@ impl Way {
             lanes: directions.map(|direction| Lane::new(direction.impairment)),
             directions,
             tells,
-            dark: false,
+            dark: [false; 2],
         }
     }
 
@@ -198,7 +201,7 @@ impl Way {
         dice: &mut impl Choices,
     ) -> Option<Obstacle> {
         let (mtu, marks) = (self.mtu(from), self.directions[from].marks);
-        if self.dark {
+        if self.dark[from] {
             return Some(Obstacle::Dark);
         }
         // What comes here is a sound packet of a host.
@@ -227,21 +230,12 @@ impl Way {
         Some(Obstacle::Marked)
     }
 
-    /// RFC 791 section 3.2, the fragmentation procedure, for headers without options.
     fn send_in_pieces(&mut self, now: Instant, from: usize, ip: &Ipv4Packet<'_>) {
         let size = (self.directions[from].mtu - 20) / 8 * 8;
-        let payload = ip.payload();
-        for (n, data) in payload.chunks(size).enumerate() {
-            let (offset, last) = (n * size, n * size + data.len() == payload.len());
-            let first = usize::from(ip.fragment_offset());
+        for start in (0..ip.payload().len()).step_by(size) {
             let mut piece = [0; LINK_MTU];
-            let builder = Ipv4Builder::new(ip.src(), ip.dst(), ip.protocol())
-                .ecn(ip.ecn())
-                .ttl(ip.ttl())
-                .identification(ip.identification())
-                .dont_fragment(false)
-                .fragment((first + offset) as u16, ip.more_fragments() || !last);
-            if let Ok(len) = builder.write(&mut piece, data) {
+            let written = router::fragment(&mut piece, ip, ip.identification(), start, size);
+            if let Ok(len) = written {
                 self.lanes[from].send(now, &piece[..len]);
             }
         }
@@ -252,12 +246,11 @@ impl Way {
         let Ok(ip) = Ipv4Packet::parse(packet) else {
             return;
         };
-        let [high, low] = (self.directions[from].mtu as u16).to_be_bytes();
-        let quote = &packet[..packet.len().min(28)];
+        let (mtu, quote) = (self.directions[from].mtu, &packet[..packet.len().min(28)]);
         let mut buffer = [0; 100];
-        let error = Icmpv4Builder::new(ROUTER, ip.src(), Icmpv4Type::DESTINATION_UNREACHABLE, 4)
-            .rest([0, 0, high, low]);
-        if let Ok(len) = error.write(&mut buffer, quote) {
+        let what = (Icmpv4Type::DESTINATION_UNREACHABLE, 4);
+        // No link has more than 1500 bytes.
+        if let Ok(len) = router::report(&mut buffer, ip.src(), what, mtu as u16, quote) {
             self.lanes[1 - from].send(now, &buffer[..len]);
         }
     }

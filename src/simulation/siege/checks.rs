@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::Siege;
-use super::host::{HOST, MAX_CONNECTIONS, PORT, fresh};
+use super::host::{HOST, PORT, fresh};
 use super::lies::Truth;
 use super::peer::Peer;
 use super::user::Handle;
@@ -115,53 +115,8 @@ impl<C: Choices> Siege<C> {
 
     /// What holds after each step.
     pub(super) fn check(&self) -> Result<(), Broken> {
-        /// Those that answer strays, of which there are 256, and the last words of connections.
-        const MAX_REPLIES: usize = 256 + 2 * MAX_CONNECTIONS;
-
-        let (stack, config) = (&self.stack, self.stack.config());
-        stack.audit(self.clock()).map_err(Broken)?;
-        let load = stack.load();
-        let bounds = [
-            ("connections", stack.connection_count(), MAX_CONNECTIONS),
-            ("half-open", stack.half_open_count(), config.max_half_open),
-            ("TIME-WAITs", stack.time_wait_count(), config.max_time_wait),
-            ("orphans", load.orphans, config.max_orphans),
-            ("kept", load.kept, MAX_CONNECTIONS + self.handles.len()),
-            ("replies", load.replies, MAX_REPLIES),
-            (
-                "octets of fragments",
-                load.fragments,
-                config.max_fragments_bytes,
-            ),
-            ("paths", load.paths, config.max_path_mtus),
-        ];
-        for (what, count, bound) in bounds {
-            ensure!(count <= bound, "{count} {what} of {bound}");
-        }
-        for (quad, tcb) in stack.tcbs() {
-            let tcp = &config.tcp;
-            let info = tcb.info(tcp);
-            // Both SYN and FIN count as one in what is not acknowledged.
-            let queued = (info.unsent + info.unacknowledged) as usize;
-            ensure!(
-                queued <= tcp.send_buffer + 2,
-                "{quad} holds {queued} octets to send"
-            );
-            let unread = info.unread as usize;
-            ensure!(
-                unread <= tcp.receive_buffer,
-                "{quad} holds {unread} octets to read"
-            );
-            ensure!(
-                info.in_flight <= info.unacknowledged,
-                "{quad} has more in flight than it has sent: {info}"
-            );
-            ensure!(
-                info.rto <= tcp.max_rto.max(tcp.min_rto),
-                "{quad} waits too long: {info}"
-            );
-        }
-        Ok(())
+        self.stack.audit(self.clock()).map_err(Broken)?;
+        self.books.check(self.stack.counters())
     }
 
     /// The peers fall silent and the users leave: all ends by itself. Where the peers are right, all
@@ -201,21 +156,8 @@ impl<C: Choices> Siege<C> {
         }
         self.drain(watch)?;
         while self.stack.poll_event().is_some() {}
-        let load = self.stack.load();
-        let left = [
-            ("connections", self.stack.connection_count()),
-            ("half-open", self.stack.half_open_count()),
-            ("TIME-WAITs", self.stack.time_wait_count()),
-            ("orphans", load.orphans),
-            ("kept", load.kept),
-            ("replies", load.replies),
-            ("events", load.events),
-            ("octets of fragments", load.fragments),
-        ];
-        for (what, count) in left {
-            ensure!(count == 0, "{count} {what} are left");
-        }
-        Ok(())
+        self.check()?;
+        self.stack.audit_empty().map_err(Broken)
     }
 
     /// The network is good from now on: what right ends and users have begun is brought to its end,
@@ -223,6 +165,9 @@ impl<C: Choices> Siege<C> {
     fn finish(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
         watch.note(self.now, 0, format_args!("the network is good from now on"));
         (self.manners.good, self.manners.diligent) = (true, true);
+        for peer in &mut self.peers {
+            peer.asked = false;
+        }
         // What has ended before may have successors, of which its peer knows instead.
         self.poll_events(watch)?;
         for at in (0..self.handles.len()).rev() {
@@ -309,10 +254,18 @@ impl<C: Choices> Siege<C> {
                         handle.read
                     );
                 }
-                Some(CloseReason::Reset | CloseReason::Refused) => {
-                    return Err(Broken(format!("nobody has reset {quad}")));
+                // Before that, or since nothing of it got through before, or since its user
+                // wanted it so.
+                Some(CloseReason::TimedOut | CloseReason::Unreachable)
+                    if !peer.asked || handle.is_hasty => {}
+                // Its user has closed it before it was open.
+                Some(CloseReason::Aborted) if handle.shut && !handle.connected => {}
+                Some(reason) => {
+                    return Err(Broken(format!(
+                        "nobody has given {quad} reason for: {reason}"
+                    )));
                 }
-                _ => {}
+                None => return Err(Broken(format!("{quad} does not end"))),
             }
         }
         Ok(())

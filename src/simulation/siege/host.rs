@@ -4,11 +4,12 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use crate::simulation::Choices;
-use crate::stack::{Config, Listen, Meta, Quad, Stack};
+use crate::simulation::scout::{first_number, knock};
+use crate::stack::{Config, Listen, Quad};
 use crate::tcp::Ecn;
 use crate::tcp::congestion::Algorithm;
 use crate::time::Instant;
-use crate::wire::{SeqNumber, TcpBuilder, TcpFlags, TcpPacket};
+use crate::wire::SeqNumber;
 
 pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// Where it listens on all hosts.
@@ -39,7 +40,8 @@ pub(super) fn config(choices: &mut impl Choices) -> Config {
     let tcp = &mut config.tcp;
     tcp.receive_buffer = choices.pick(&[200_000, 70_000, 4000, 700, 1]);
     tcp.send_buffer = choices.pick(&[100_000, 9000, 3000, 1]);
-    tcp.max_out_of_order_runs = choices.pick(&[64, 2, 0]);
+    let default = tcp.max_out_of_order_runs;
+    tcp.max_out_of_order_runs = choices.pick(&[default, 64, 2, 1, 0]);
     tcp.ecn = choices.pick(&[Ecn::Accept, Ecn::Offer, Ecn::Off]);
     tcp.timestamps = choices.percent(80);
     tcp.sack = choices.percent(80);
@@ -75,30 +77,19 @@ pub(super) fn fresh(choices: &mut impl Choices) -> SeqNumber {
 pub(super) fn start(choices: &mut impl Choices, config: &Config) -> Instant {
     let first = match choices.below(3) {
         0 => return Instant::from_millis(choices.below(20_000_000)),
-        1 => scout(config, None),
-        _ => scout(config, Some(SocketAddrV4::new(ATTACKER, FIRST_PORT))),
+        1 => first_number(config, Instant::ZERO, |stack| {
+            // Nobody else listens.
+            let _ = stack.listen(listen());
+            knock(stack, Instant::ZERO, attack(0, PORT));
+        }),
+        _ => first_number(config, Instant::ZERO, |stack| {
+            let remote = SocketAddrV4::new(ATTACKER, FIRST_PORT);
+            // All ports are free.
+            let _ = stack.connect(Instant::ZERO, remote);
+        }),
     };
     let ticks = fresh(choices) - first.unwrap_or_default();
     Instant::ZERO + Duration::from_micros(4 * u64::from(ticks))
-}
-
-/// With which number a host of this kind begins at time zero: when it connects to `remote`, or
-/// when someone connects to it.
-fn scout(config: &Config, remote: Option<SocketAddrV4>) -> Option<SeqNumber> {
-    let (now, mut buffer) = (Instant::ZERO, [0; MTU as usize]);
-    let mut stack = Stack::new(config.clone());
-    match remote {
-        Some(remote) => drop(stack.connect(now, remote)),
-        None => {
-            stack.listen(listen()).ok()?;
-            let quad = attack(0, PORT);
-            let syn = TcpBuilder::new(quad.peer(), quad.local()).flags(TcpFlags::SYN);
-            let len = syn.write(&mut buffer, &[]).ok()?;
-            stack.receive(now, &buffer[..len], Meta::default());
-        }
-    }
-    let len = stack.poll_transmit(now, &mut buffer)?.len;
-    Some(TcpPacket::parse(&buffer[..len]).ok()?.tcp.seq())
 }
 
 /// The connection of attacker number `who` to a port of the host's.

@@ -31,6 +31,7 @@ use std::time::Duration;
 use self::checks::Bystander;
 use self::peer::Peer;
 use self::user::Handle;
+use super::books::Books;
 use super::broken::Broken;
 use super::{Choices, Observer};
 use crate::stack::{Counters, Listen, ListenerId, Stack};
@@ -67,6 +68,8 @@ pub struct Siege<C> {
     peers: Vec<Peer>,
     handles: Vec<Handle>,
     bystander: Option<Bystander>,
+    /// What the host has taken in and given out.
+    books: Books,
     /// How many steps are to come.
     steps: u32,
     /// The states that connections were in, and left, a bit each.
@@ -155,6 +158,7 @@ impl<C: Choices> Siege<C> {
             peers: Vec::new(),
             handles: Vec::new(),
             bystander: None,
+            books: Books::default(),
             steps,
             left: 0,
             depth: Depth::default(),
@@ -167,11 +171,44 @@ impl<C: Choices> Siege<C> {
     /// # Errors
     /// What does not hold.
     pub fn run(&mut self, watch: &mut dyn Observer) -> Result<(), Broken> {
+        self.introduce(watch);
         while self.steps > 0 && !self.choices.is_exhausted() {
             self.steps -= 1;
             self.step(watch)?;
         }
         self.end(watch)
+    }
+
+    /// Who lives here, and who comes.
+    fn introduce(&self, watch: &mut dyn Observer) {
+        let (config, manners) = (self.stack.config(), &self.manners);
+        let tcp = &config.tcp;
+        watch.note(
+            self.now,
+            0,
+            format_args!(
+                "is {}: MTU {}, buffers {} out and {} in, {:?}, sack {}, timestamps {}, scaling {}, \
+                 ECN {:?}, half-open {}, cookies {}; {} peers, {}% of their segments are right, \
+                 {}% get lost, diligent users: {}, punctual: {}, {} steps",
+                host::HOST,
+                config.mtu,
+                tcp.send_buffer,
+                tcp.receive_buffer,
+                tcp.congestion,
+                tcp.sack,
+                tcp.timestamps,
+                tcp.window_scaling,
+                tcp.ecn,
+                config.max_half_open,
+                config.syn_cookies,
+                manners.crowd,
+                manners.tame,
+                manners.loss,
+                manners.diligent,
+                manners.punctual,
+                self.steps
+            ),
+        );
     }
 
     /// The next thing happens: a packet comes, a user calls, time passes.

@@ -1,23 +1,17 @@
 //! How packets come to the host and go from it, whole and in pieces; ICMP and garbage.
 
-use std::net::Ipv4Addr;
-
 use super::Siege;
 use super::host::{HOST, MTU};
 use super::lies::Truth;
 use super::rarely;
 use crate::simulation::broken::{Broken, ensure};
-use crate::simulation::text;
-use crate::simulation::{Choices, Observer, Passage};
-use crate::stack::{Meta, Quad};
+use crate::simulation::{Choices, Observer, Passage, check_sent, router, text};
+use crate::stack::{Meta, Quad, Stack};
 use crate::tcp::State;
 use crate::wire::{
     BuildError, Icmpv4Builder, Icmpv4Type, IpProtocol, Ipv4Builder, Ipv4Packet, ParseError,
     SeqNumber, TcpBuilder, TcpPacket,
 };
-
-/// Who sends ICMP errors.
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
 
 /// A packet that the world itself could not make or read.
 fn unmade(error: BuildError) -> Broken {
@@ -33,6 +27,7 @@ impl<C: Choices> Siege<C> {
     /// The host takes in a packet.
     fn receive(&mut self, watch: &mut dyn Observer, packet: &[u8]) {
         watch.packet(self.now, 0, Passage::Received, packet);
+        self.books.note_received(TcpPacket::parse(packet).is_ok());
         self.stack.receive(self.clock(), packet, Meta::default());
     }
 
@@ -61,7 +56,9 @@ impl<C: Choices> Siege<C> {
         let quad = self.peers[at].quad;
         let before = self.stack.state_of(quad);
         let tcb = self.stack.tcb_of(quad);
-        let expected = tcb.map(|tcb| tcb.view(self.now).rcv_nxt);
+        let view = tcb.map(|tcb| tcb.view(self.now));
+        let expected = view.map(|view| view.rcv_nxt);
+        self.peers[at].resets.note_view(view);
         let whole = self.is_bystander(at) || self.manners.good;
         if !whole && rarely(&mut self.choices, 5) {
             self.receive_in_pieces(watch, packet)?;
@@ -70,6 +67,8 @@ impl<C: Choices> Siege<C> {
         }
         let after = self.stack.state_of(quad);
         let tcp = TcpPacket::parse(packet).map_err(unsound)?.tcp;
+        self.peers[at].resets.note_arrival(&tcp);
+        self.note_view(at);
         // RFC 5961 section 3.2.
         let is_exact = expected == Some(tcp.seq());
         let is_open = before.is_some_and(State::is_synchronized);
@@ -94,6 +93,13 @@ impl<C: Choices> Siege<C> {
         Ok(())
     }
 
+    /// How the host sees connection `at`.
+    fn note_view(&mut self, at: usize) {
+        let tcb = self.stack.tcb_of(self.peers[at].quad);
+        let view = tcb.map(|tcb| tcb.view(self.now));
+        self.peers[at].resets.note_view(view);
+    }
+
     /// A packet comes in fragments, in any order, one of them maybe twice or never.
     fn receive_in_pieces(&mut self, watch: &mut dyn Observer, packet: &[u8]) -> Result<(), Broken> {
         let whole = Ipv4Packet::parse(packet).map_err(unsound)?;
@@ -112,15 +118,8 @@ impl<C: Choices> Siege<C> {
         let order = (0..count).map(|n| (first + n * stride) % count);
         for n in order.filter(|n| missing != Some(*n)).chain(again) {
             let from = n * size;
-            let data = &whole.payload()[from..whole.payload().len().min(from + size)];
-            let mut piece = [0; 600];
-            let builder = Ipv4Builder::new(whole.src(), whole.dst(), whole.protocol())
-                .ecn(whole.ecn())
-                .identification(id)
-                .dont_fragment(false)
-                // Below 2000, the size of the packet.
-                .fragment(from as u16, n + 1 < count);
-            let len = builder.write(&mut piece, data).map_err(unmade)?;
+            let mut piece = [0; MTU as usize];
+            let len = router::fragment(&mut piece, &whole, id, from, size).map_err(unmade)?;
             self.receive(watch, &piece[..len]);
         }
         Ok(())
@@ -137,6 +136,12 @@ impl<C: Choices> Siege<C> {
             watch.packet(self.now, 0, Passage::Sent, packet);
             self.depart(watch, packet)?;
         }
+        for peer in &mut self.peers {
+            let (tcb, state) = (self.stack.tcb_of(peer.quad), self.stack.state_of(peer.quad));
+            let half_open = (state == Some(State::SynReceived)).then_some(peer.irs);
+            let view = tcb.map(|tcb| tcb.view(self.now));
+            peer.resets.settle(view, half_open);
+        }
         Ok(())
     }
 
@@ -144,23 +149,19 @@ impl<C: Choices> Siege<C> {
     fn depart(&mut self, watch: &mut dyn Observer, packet: &[u8]) -> Result<(), Broken> {
         let config = self.stack.config();
         let mtu = usize::from(config.mtu.max(68));
-        ensure!(packet.len() <= mtu, "{} bytes are too long", packet.len());
-        let ip = Ipv4Packet::parse(packet).map_err(unsound)?;
-        ensure!(ip.src() == HOST, "from {}", ip.src());
-        if ip.protocol() == IpProtocol::ICMP {
-            match ip.is_fragment() {
-                true => ensure!(!ip.dont_fragment(), "a fragment that may not be one"),
-                false => drop(ip.icmpv4().map_err(unsound)?),
-            }
-            return Ok(());
-        }
         let receive_window = config.tcp.receive_buffer as u32;
-        let packet = TcpPacket::parse(packet).map_err(unsound)?;
-        let tcp = packet.tcp;
-        if tcp.flags().rst() {
+        let (ip, tcp) = check_sent(packet, HOST, mtu)?;
+        self.books.note_sent(tcp.as_ref());
+        let Some(tcp) = tcp else {
             return Ok(());
-        }
+        };
+        let packet = TcpPacket { ip, tcp };
         let at = self.peer_of(Quad::of(&packet).reversed());
+        if tcp.flags().rst() {
+            let peer = &self.peers[at];
+            let told = peer.resets.check(&tcp);
+            return told.map_err(|what| Broken(format!("{}: {what}", peer.quad)));
+        }
         let state = self.stack.state_of(self.peers[at].quad);
         let opens = [None, Some(State::SynSent), Some(State::SynReceived)];
         if tcp.flags().syn() && !opens.contains(&state) {
@@ -197,7 +198,10 @@ impl<C: Choices> Siege<C> {
             self.manners.dark = self.manners.dark.saturating_sub(1);
             watch.note(self.now, 0, format_args!("lost on its way"));
         } else {
-            self.peers[at].end.hear(&tcp);
+            let peer = &mut self.peers[at];
+            let is_next = tcp.sequence_len() > 0 && tcp.seq() <= peer.end.rcv;
+            peer.asked |= self.manners.good && is_next;
+            peer.end.hear(&tcp);
         }
         Ok(())
     }
@@ -207,7 +211,11 @@ impl<C: Choices> Siege<C> {
         let at = self.any_peer();
         let is_right = self.is_right();
         let (choices, peer) = (&mut self.choices, &self.peers[at]);
-        let seq = peer.nxt - choices.below(3000) as u32;
+        let seq = match choices.below(10) {
+            0 => SeqNumber(choices.below(1 << 32) as u32),
+            1 => peer.nxt + choices.below(3000) as u32,
+            _ => peer.nxt - choices.below(3000) as u32,
+        };
         let mut quote = [0; 100];
         let quoted = TcpBuilder::new(peer.quad.local(), peer.quad.peer()).seq(seq);
         let len = quoted.write(&mut quote, &[]).map_err(unmade)?;
@@ -222,13 +230,21 @@ impl<C: Choices> Siege<C> {
             _ => (choices.pick(&[11, 12]), choices.below(3)),
         };
         let mtu = choices.pick(&[0, 1, 68, 296, 552, 1000, 1499, 65_535u16]);
-        let [high, low] = mtu.to_be_bytes();
         // Both are below 256.
-        let (kind, code) = (Icmpv4Type(kind as u8), code as u8);
-        let error = Icmpv4Builder::new(ROUTER, HOST, kind, code).rest([0, 0, high, low]);
+        let what = (Icmpv4Type(kind as u8), code as u8);
         let mut buffer = [0; 200];
-        let len = error.write(&mut buffer, &quote[..len]).map_err(unmade)?;
+        let len = router::report(&mut buffer, HOST, what, mtu, &quote[..len]).map_err(unmade)?;
+        let quad = peer.quad;
+        let view = |stack: &Stack| stack.tcb_of(quad).map(|tcb| tcb.view(stack.now()));
+        let before = view(&self.stack);
         self.receive(watch, &buffer[..len]);
+        // RFC 5927 section 4.1.
+        let ignored = before.is_some_and(|view| !(view.una..view.nxt).contains(&seq));
+        ensure!(
+            !ignored || before == view(&self.stack),
+            "an ICMP message about {seq}, which is not in flight to {quad}, changes {before:?} to {:?}",
+            view(&self.stack)
+        );
         Ok(())
     }
 
@@ -261,7 +277,16 @@ impl<C: Choices> Siege<C> {
         }
         let cut = choices.below(len as u64 + 1) as usize;
         let len = if choices.percent(50) { len } else { cut };
-        self.receive(watch, &buffer[..len]);
+        let packet = &buffer[..len];
+        if let Ok(segment) = TcpPacket::parse(packet) {
+            let at = self.peer_of(Quad::of(&segment));
+            self.note_view(at);
+            self.peers[at].resets.note_arrival(&segment.tcp);
+            self.receive(watch, packet);
+            self.note_view(at);
+        } else {
+            self.receive(watch, packet);
+        }
         Ok(())
     }
 }

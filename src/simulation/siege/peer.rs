@@ -2,6 +2,7 @@
 
 use super::right::End;
 use crate::simulation::broken::{Broken, ensure};
+use crate::simulation::resets::Resets;
 use crate::simulation::text;
 use crate::stack::Quad;
 use crate::tcp::State;
@@ -39,6 +40,11 @@ pub(super) struct Peer {
     pub(super) edge: SeqNumber,
     /// What a right end remembers of it.
     pub(super) end: End,
+    /// What the host may reset of it.
+    pub(super) resets: Resets,
+    /// Whether the host has sent it anything that moves what it acknowledges, since nothing is lost
+    /// any more.
+    pub(super) asked: bool,
 }
 
 impl Peer {
@@ -60,6 +66,8 @@ impl Peer {
             shift: 0,
             edge: SeqNumber(0),
             end: End::default(),
+            resets: Resets::default(),
+            asked: false,
         }
     }
 

@@ -28,10 +28,12 @@ pub(super) struct Handle {
     /// What events have said: that there is something to read, since a call found nothing;
     /// that it is open, that it is over.
     readable: bool,
-    connected: bool,
+    pub(super) connected: bool,
     pub(super) closed: Option<CloseReason>,
     /// A call to send took less than it was given, and no event has said that there is room.
     blocked: bool,
+    /// Whether it has changed how long its peer is waited for.
+    pub(super) is_hasty: bool,
 }
 
 impl<C: Choices> Siege<C> {
@@ -49,6 +51,7 @@ impl<C: Choices> Siege<C> {
             connected: read.is_some(),
             closed: None,
             blocked: false,
+            is_hasty: false,
         });
     }
 
@@ -212,7 +215,8 @@ impl<C: Choices> Siege<C> {
                 probes: choices.pick(&[5, 1, 255, 0]),
             });
         }
-        let handle = &self.handles[at];
+        let handle = &mut self.handles[at];
+        handle.is_hasty = true;
         watch.note(
             self.now,
             0,
