@@ -178,3 +178,35 @@ fn all_explain_themselves() {
         }
     }
 }
+
+#[test]
+fn simulate_echoes_in_virtual_time() {
+    let text = printed("simulate", &[]);
+    assert!(text.starts_with("1048576 octets there and back"), "{text}");
+    assert_eq!(text, printed("simulate", &[]), "the same on every run");
+}
+
+#[test]
+fn a_finding_of_the_fuzzer_is_replayed() {
+    let zerotcp = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_zerotcp"))
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("it was built for this test");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), stdout)
+    };
+    let file = "examples/simulate.rs";
+    let (code, summary) = zerotcp(&["simulate", "--input", file]);
+    assert_eq!(code, Some(0), "{summary}");
+    assert!(summary.starts_with("examples/simulate.rs: "), "{summary}");
+    let (code, traced) = zerotcp(&["simulate", "--input", file, "--trace"]);
+    assert_eq!(code, Some(0));
+    assert!(traced.ends_with(&summary) && traced.lines().count() > 10);
+    assert_eq!(
+        zerotcp(&["simulate", "--input", file, "--seed", "1"]).0,
+        Some(2)
+    );
+    assert_eq!(zerotcp(&["simulate", "--input", "nowhere"]).0, Some(2));
+}

@@ -30,6 +30,7 @@ const PATIENCE: u32 = 100;
 /// With losses, how many: rare ones take many packets.
 const fn losses(loss: u32) -> u64 {
     match loss {
+        0 => 0,
         1 => 400,
         _ => 1000,
     }
@@ -183,6 +184,7 @@ impl Cell {
         let most = share * self.link();
         let model = self.of_packets(model::window);
         let mathis = self.of_packets(|_, loss, _| model::mathis(loss) * (1.0 - loss));
+        let repaired = self.of_packets(|_, loss, _| model::repaired(loss) * (1.0 - loss));
         let mut row = Row::new(self.label());
         row.push("goodput", goodput.rate);
         row.push("predicted", model.map_or(most, |model| model.min(most)));
@@ -190,7 +192,12 @@ impl Cell {
         row.push("room", most);
         row.push("model", model.unwrap_or(0.0));
         row.push("mathis", mathis.unwrap_or(0.0));
+        row.push("repaired", repaired.unwrap_or(0.0));
         row.push("error", goodput.error);
+        row.push("time_ms", goodput.time * 1e3);
+        row.push("rto_ms", info.rto.as_secs_f64() * 1e3);
+        row.push("losses", losses(self.loss) as f64);
+        row.push("cuts", goodput.cuts as f64);
         row.push("fast", info.tally.fast_retransmissions.into());
         row.push("timeout", info.tally.timeout_retransmissions.into());
         row.push("probes", info.tally.tail_probes.into());

@@ -15,13 +15,14 @@
 //! | --- | --- |
 //! | `network` | the paths: two stacks a flow, one bottleneck |
 //! | `grid`, `shares`, `repairs` | the cases |
-//! | `measure` | what is measured, and when |
+//! | `measure`, `cuts` | what is measured, and when |
 //! | `model` | what theory says |
 //! | `cases` | runs them all |
 //! | `checks`, `golden`, `table`, `heat` | what is made of the figures |
 
 mod cases;
 mod checks;
+mod cuts;
 mod golden;
 mod grid;
 mod heat;
@@ -119,6 +120,9 @@ fn bench(args: &Args) -> Result<ExitCode, String> {
         match verdict.closest {
             Some((margin, label)) if passed => println!("        closest: {label}, {margin:.3}"),
             _ => {}
+        }
+        for remark in verdict.remarks {
+            println!("        {remark}");
         }
         for failure in verdict.failed {
             println!("        {failure}");

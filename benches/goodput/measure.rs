@@ -5,6 +5,7 @@ use std::time::Duration;
 use zerotcp::tcp::Phase;
 use zerotcp::time::Instant;
 
+use crate::cuts::Cuts;
 use crate::network::{MSS, Network};
 
 /// Losses before which nothing counts, and in each of so many batches.
@@ -18,6 +19,8 @@ pub struct Goodput {
     pub error: f64,
     /// How long it was measured, in seconds.
     pub time: f64,
+    /// How often the window was cut in that time, where losses are random.
+    pub cuts: u64,
 }
 
 /// Where a measurement stands.
@@ -46,10 +49,14 @@ pub fn lossy(network: &mut Network, losses: u64) -> Result<Goodput, String> {
     let mut until = WARM_UP_LOSSES;
     run(network, |network| lost(network) >= until)?;
     let start = Mark::of(network);
+    let mut cuts = Cuts::default();
     let (mut rates, mut from) = (Vec::new(), start);
     for _ in 0..BATCHES {
         until += losses / BATCHES as u64;
-        run(network, |network| lost(network) >= until)?;
+        run(network, |network| {
+            cuts.note(network);
+            lost(network) >= until
+        })?;
         let to = Mark::of(network);
         rates.push(from.rate_to(to));
         from = to;
@@ -61,6 +68,7 @@ pub fn lossy(network: &mut Network, losses: u64) -> Result<Goodput, String> {
         rate: start.rate_to(from),
         error: (variance / BATCHES as f64).sqrt(),
         time: (from.now - start.now).as_secs_f64(),
+        cuts: cuts.made,
     })
 }
 
@@ -99,6 +107,7 @@ pub fn lossless(
         rate: start.rate_to(mark),
         error: 0.0,
         time: (mark.now - start.now).as_secs_f64(),
+        cuts: 0,
     })
 }
 

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use zerotcp::device::Impairment;
-use zerotcp::tcp::Phase;
 use zerotcp::tcp::congestion::Algorithm;
+use zerotcp::tcp::{Config, Info, Phase};
 use zerotcp::time::Instant;
 
+use crate::cuts::Cuts;
 use crate::grid::{ALGORITHMS, RTTS, name};
 use crate::network::{MSS, Network, PACKET, Path, Plan};
 use crate::table::Row;
@@ -60,7 +61,11 @@ impl Tail {
         network.offer(0, octets, BURST - self.lost..BURST);
         let end = start + Duration::from_secs(10);
         let whole = octets * 2 - self.lost * u64::from(MSS);
-        network.run(end, |network| network.flows[0].read > whole);
+        let mut wait = Wait::new(start, before);
+        network.run(end, |network| {
+            wait.note(network);
+            network.flows[0].read > whole
+        });
         let first = network.now() - start;
         let arrived = network.run(end, |network| network.flows[0].read >= 2 * octets);
         let took = network.now() - start;
@@ -68,14 +73,70 @@ impl Tail {
 
         let mut row = Row::new(self.label());
         row.push("arrived", f64::from(u8::from(arrived)));
-        row.push("first_us", first.as_secs_f64() * 1e6);
-        row.push("all_us", took.as_secs_f64() * 1e6);
-        row.push("rto_us", before.rto.as_secs_f64() * 1e6);
-        row.push("rtt_us", rtt.as_secs_f64() * 1e6);
+        row.push("first_us", micros(first));
+        row.push("all_us", micros(took));
+        row.push("lost", self.lost as f64);
+        row.push("acked_us", micros(wait.armed - start));
+        row.push("pto_us", micros(wait.probe_timeout()));
+        row.push("rto_us", micros(wait.info.rto));
+        row.push(
+            "waited_us",
+            wait.probed
+                .map_or(0.0, |probed| micros(probed - wait.armed)),
+        );
+        row.push("rtt_us", micros(rtt));
         row.push("probes", after.tally.tail_probes.into());
         row.push("timeouts", after.tally.timeout_retransmissions.into());
         Ok(row)
     }
+}
+
+/// How long the sender waits before it sends a probe.
+struct Wait {
+    /// When the timers of the probe and of the retransmission were set last: when the burst
+    /// left, or some of it was acknowledged.
+    armed: Instant,
+    /// How it was doing then.
+    info: Info,
+    probed: Option<Instant>,
+}
+
+impl Wait {
+    fn new(now: Instant, info: Info) -> Wait {
+        Wait {
+            armed: now,
+            info,
+            probed: None,
+        }
+    }
+
+    fn note(&mut self, network: &Network) {
+        let Some(info) = network.flows[0].info().filter(|_| self.probed.is_none()) else {
+            return;
+        };
+        if self.info.tally.tail_probes < info.tally.tail_probes {
+            self.probed = Some(network.now());
+        } else if self.info.unacknowledged != info.unacknowledged {
+            (self.armed, self.info) = (network.now(), info);
+        }
+    }
+
+    /// RFC 8985 section 7.2, as if there were no retransmission timer.
+    fn probe_timeout(&self) -> Duration {
+        let config = Config::default();
+        let twice = self.info.srtt.unwrap_or_default() * 2;
+        let alone = self.info.unacknowledged <= MSS;
+        let delay = if alone {
+            config.max_ack_delay
+        } else {
+            Duration::ZERO
+        };
+        (twice + delay).max(config.min_tail_probe)
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }
 
 /// A tenth of all packets is up to a quarter of a round trip late.
@@ -109,7 +170,9 @@ impl Reorder {
         row.push("window", reordered.window);
         row.push("peak", reordered.peak);
         row.push("fast", reordered.fast);
-        row.push("undone", reordered.undone);
+        row.push("spurious", reordered.spurious);
+        row.push("cuts", reordered.cuts.made as f64);
+        row.push("undone", reordered.cuts.undone as f64);
         Ok(row)
     }
 
@@ -131,30 +194,38 @@ impl Reorder {
             octets: None,
         };
         let mut network = Network::new(&path, &[plan]);
-        network.run(Instant::ZERO + plan.rtt * 50, |_| false);
+        let mut cuts = Cuts::default();
+        largest_window(&mut network, Instant::ZERO + plan.rtt * 50, &mut cuts);
         let (start, before) = (network.now(), network.flows[0].read);
-        let peak = largest_window(&mut network, start + plan.rtt * 200);
+        let peak = largest_window(&mut network, start + plan.rtt * 200, &mut cuts);
         let time = (network.now() - start).as_secs_f64();
         let goodput = (network.flows[0].read - before) as f64 * 8.0 / time;
         // What was cut needlessly may not be known as such for a round trip or two.
         let end = network.now() + plan.rtt * 10;
-        let window = largest_window(&mut network, end);
+        let window = largest_window(&mut network, end, &mut cuts);
+        let end = network.now() + plan.rtt * 10;
+        network.run(end, |network| {
+            cuts.note(network);
+            !cuts.is_open()
+        });
         let info = network.flows[0].info().ok_or("the connection is gone")?;
         Ok(Carried {
             goodput,
             window: window.into(),
             peak: peak.into(),
             fast: info.tally.fast_retransmissions.into(),
-            undone: info.tally.spurious.into(),
+            spurious: info.tally.spurious.into(),
+            cuts,
         })
     }
 }
 
 /// The largest congestion window of the first flow until `end`, outside of recovery, in which
-/// it is another that counts.
-fn largest_window(network: &mut Network, end: Instant) -> u32 {
+/// it is another that counts. `cuts` are those until then.
+fn largest_window(network: &mut Network, end: Instant, cuts: &mut Cuts) -> u32 {
     let mut largest = 0;
     network.run(end, |network| {
+        cuts.note(network);
         if let Some(info) = network.flows[0].info()
             && !matches!(info.phase, Phase::Recovery | Phase::Loss)
         {
@@ -171,5 +242,8 @@ struct Carried {
     window: f64,
     peak: f64,
     fast: f64,
-    undone: f64,
+    /// Episodes of recovery that were needless: also those that ended before they had cut
+    /// anything.
+    spurious: f64,
+    cuts: Cuts,
 }

@@ -41,7 +41,10 @@ pub fn print(rows: &[Row]) {
         let [algorithm, rtt, rate, loss, queue] = row.parts();
         let title = format!("{algorithm}, {queue} BDP");
         if title != panel {
-            println!("\n{title}: Mbit/s, of them by the model, and of the link; of Mathis");
+            println!(
+                "\n{title}: Mbit/s and the model's, the share of that and of the link; of Mathis \
+                 with sqrt(3/2), with sqrt(3/4), and with repairs; cuts and timeouts of 1000 losses"
+            );
             panel = title;
         }
         let figure = |name| row.of(name).unwrap_or(0.0);
@@ -50,13 +53,22 @@ pub fn print(rows: &[Row]) {
             true => format!("{:.1}%", goodput / of * 100.0),
             false => "-".into(),
         };
+        let of_losses = |name| match figure("losses") {
+            0.0 => "-".into(),
+            losses => format!("{:.0}", figure(name) * 1000.0 / losses),
+        };
         println!(
-            "{rtt:>6} {loss:>9} {rate:>9} {:>9.3} {:>9.3} {:>8} {:>8} {:>8}",
+            "{rtt:>6} {loss:>9} {rate:>9} {:>9.3} {:>9.3} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
             goodput / 1e6,
             figure("predicted") / 1e6,
             share(figure("predicted")),
             share(figure("link")),
             share(figure("mathis")),
+            // Half the growth, for acknowledgments of two packets that count as one.
+            share(figure("mathis") * f64::sqrt(0.5)),
+            share(figure("repaired")),
+            of_losses("cuts"),
+            of_losses("timeout"),
         );
     }
     println!();

@@ -3,13 +3,15 @@
 mod trace;
 mod workers;
 
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::panic;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
 use clap::builder::RangedU64ValueParser;
-use zerotcp::simulation;
+use zerotcp::simulation::{self, Observer};
 
 use super::Failure;
 use super::signals::Signals;
@@ -30,8 +32,12 @@ pub struct Args {
     seeds: Option<u64>,
 
     /// The seed of the only world, or of the first if --seeds says more [default: 0]
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, group = "world")]
     seed: Option<u64>,
+
+    /// Run the one siege of which FILE makes every decision: what the fuzz target `stack` has found
+    #[arg(long, value_name = "FILE", group = "world", conflicts_with_all = ["seeds", "threads", "fail_fast"])]
+    input: Option<PathBuf>,
 
     /// How many worlds to run at a time [default: one a core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
@@ -41,8 +47,8 @@ pub struct Args {
     #[arg(long)]
     fail_fast: bool,
 
-    /// Print each packet, call and event of the one world that --seed names
-    #[arg(long, requires = "seed", conflicts_with_all = ["seeds", "threads", "fail_fast"])]
+    /// Print each packet, call and event of the one world that --seed or --input names
+    #[arg(long, requires = "world", conflicts_with_all = ["seeds", "threads", "fail_fast"])]
     trace: bool,
 }
 
@@ -51,6 +57,7 @@ Examples:
   zerotcp simulate                                  a thousand worlds, a second or so
   zerotcp simulate --seed 1000000 --seeds 50000000  others, for a night; Ctrl-C ends it with the sum
   zerotcp simulate --seed 17 --trace                one world, packet by packet
+  zerotcp simulate --input crash-1f2e --trace       what `cargo fuzz run stack` has found
 
 A trace has a line for all that happens: seconds since the world began, the number of the host, then
 `out` and a packet that it sends or `in` and one that reaches it, or else a call and its result, an
@@ -58,9 +65,23 @@ event, what becomes of the packet sent last, a change of the network. Of two hos
 connections; a host under siege is 0, and its peers have no number.";
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if let Some(path) = &args.input {
+        let named = |error| Failure(format!("{}: {error}", path.display()));
+        let input = fs::read(path).map_err(named)?;
+        let name = path.display();
+        return one(args.trace, |observer| {
+            match simulation::replay(&input, observer) {
+                Ok(summary) => Ok(format!("{name}: {summary}")),
+                Err(broken) => Err(format!("{name}: {broken}")),
+            }
+        });
+    }
     let first = args.seed.unwrap_or(0);
     if args.trace {
-        return trace(first);
+        return one(true, |observer| match simulation::run(first, observer) {
+            Ok(summary) => Ok(format!("seed {first}: {summary}")),
+            Err(failure) => Err(failure.to_string()),
+        });
     }
     let signals = Signals::install().map_err(Failure::from_display)?;
     let seeds = args
@@ -83,15 +104,23 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }))
 }
 
-fn trace(seed: u64) -> Result<ExitCode, Failure> {
-    let mut trace = Trace::new(io::BufWriter::new(io::stdout().lock()));
-    let outcome = simulation::run(seed, &mut trace);
-    let code = u8::from(outcome.is_err());
-    let line = match outcome {
-        Ok(summary) => format!("seed {seed}: {summary}"),
-        Err(failure) => failure.to_string(),
+/// One world that `run` runs, packet by packet if `traced`, and the line about it.
+fn one(
+    traced: bool,
+    run: impl FnOnce(&mut dyn Observer) -> Result<String, String>,
+) -> Result<ExitCode, Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let (outcome, written) = match traced {
+        true => {
+            let mut trace = Trace::new(&mut out);
+            let outcome = run(&mut trace);
+            (outcome, trace.finish().map(|_| ()))
+        }
+        false => (run(&mut ()), Ok(())),
     };
-    let written = trace.finish().and_then(|mut out| {
+    let code = u8::from(outcome.is_err());
+    let (Ok(line) | Err(line)) = outcome;
+    let written = written.and_then(|()| {
         writeln!(out, "{line}")?;
         out.flush()
     });

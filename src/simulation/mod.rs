@@ -21,7 +21,7 @@
 //!
 //! **One stack under siege**, [`Siege`]: peers that aim at the numbers in use with segments of any
 //! kind, or that behave while the network does not. Its decisions come from any [`Choices`], so a
-//! fuzzer can make them.
+//! fuzzer can make them; [`replay`] makes what one has found happen again.
 //!
 //! # What holds
 //!
@@ -59,7 +59,7 @@ mod text;
 pub use self::broken::Broken;
 pub use self::choices::{Bytes, Choices, Dice};
 pub use self::observer::{Observer, Passage};
-pub use self::run::{Failure, Summary, run};
+pub use self::run::{Failure, Summary, replay, run};
 pub use self::siege::{Depth, Siege};
 pub use self::sound::check_sent;
 pub use self::text::octet;

@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use super::pair::Pair;
-use super::{Broken, Choices, Dice, Observer, Passage, Siege};
+use super::{Broken, Bytes, Choices, Dice, Observer, Passage, Siege};
 use crate::stack::Counters;
 use crate::time::Instant;
 
@@ -47,10 +47,17 @@ impl fmt::Display for Summary {
             true => write!(f, "{seconds:.1} virtual seconds, ")?,
             false => write!(f, "{:.1} virtual hours, ", seconds / 3600.0)?,
         }
+        let of = |count, one, many| if count == 1 { one } else { many };
         write!(
             f,
-            "{} packets ({} sent again), {} octets, ends of connections: {} finished, {} broken off",
-            self.packets, self.retransmissions, self.octets, self.finished, self.broken_off
+            "{} {} ({} sent again), {} {}, ends of connections: {} finished, {} broken off",
+            self.packets,
+            of(self.packets, "packet", "packets"),
+            self.retransmissions,
+            self.octets,
+            of(self.octets, "octet", "octets"),
+            self.finished,
+            self.broken_off
         )
     }
 }
@@ -86,12 +93,7 @@ impl Error for Failure {}
 pub fn run(seed: u64, observer: &mut dyn Observer) -> Result<Summary, Failure> {
     let dice = Dice::new(seed);
     let (outcome, at, summary) = match seed % 3 {
-        0 => {
-            let mut siege = Siege::new(dice);
-            let start = siege.start();
-            let outcome = siege.run(&mut Since(start, observer));
-            (outcome, siege.now() - start, Summary::of_siege(&siege))
-        }
+        0 => besiege(dice, observer),
         _ => {
             let mut pair = Pair::new(seed, dice);
             let outcome = pair.run(observer);
@@ -103,6 +105,33 @@ pub fn run(seed: u64, observer: &mut dyn Observer) -> Result<Summary, Failure> {
         Ok(()) => Ok(summary),
         Err(what) => Err(Failure { seed, at, what }),
     }
+}
+
+/// Runs the [`Siege`] of which `input` makes every decision, as [`Bytes`] says: what the fuzz target
+/// `stack` has found, once more. Times that `observer` is told begin at zero.
+///
+/// # Errors
+/// What broke first.
+///
+/// ```
+/// let summary = zerotcp::simulation::replay(b"any bytes", &mut ())?;
+/// println!("{summary}");
+/// # Ok::<(), zerotcp::simulation::Broken>(())
+/// ```
+pub fn replay(input: &[u8], observer: &mut dyn Observer) -> Result<Summary, Broken> {
+    let (outcome, _, summary) = besiege(Bytes(input), observer);
+    outcome.map(|()| summary)
+}
+
+/// What came of a siege, how long that took, and what was seen.
+fn besiege(
+    choices: impl Choices,
+    observer: &mut dyn Observer,
+) -> (Result<(), Broken>, Duration, Summary) {
+    let mut siege = Siege::new(choices);
+    let start = siege.start();
+    let outcome = siege.run(&mut Since(start, observer));
+    (outcome, siege.now() - start, Summary::of_siege(&siege))
 }
 
 /// Tells another observer the time since this one.

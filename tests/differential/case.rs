@@ -3,10 +3,11 @@
 use zerotcp::tcp::State;
 use zerotcp::wire::TcpFlags;
 
-use crate::compare::{Aspect, Difference};
+use crate::compare::{Aspect, Difference, Said};
 use crate::host::Call;
 use crate::segment::{Segment, Stamp};
 use crate::steps::Step;
+use crate::view::Numbers;
 
 /// A difference after a segment or a call.
 pub struct Case<'a> {
@@ -89,9 +90,82 @@ impl Case<'_> {
         answer.ack.is_none() && answer.reset.is_none()
     }
 
-    pub fn both_reset(&self) -> bool {
+    /// It does not only come to light with the next thing that both say.
+    pub fn shows_at_once(&self) -> bool {
+        !self
+            .difference
+            .aspects
+            .iter()
+            .all(|aspect| aspect.is_late())
+    }
+
+    pub fn kernel_did(&self, said: Said, state: State) -> bool {
+        let kernel = &self.difference.kernel;
+        kernel.said() == said && kernel.state == state
+    }
+
+    pub fn ours_did(&self, said: Said, state: State) -> bool {
+        let ours = &self.difference.ours;
+        ours.said() == said && ours.state == state
+    }
+
+    /// The kernel has taken the segment for one that it has to act on.
+    pub fn kernel_has_moved(&self) -> bool {
+        let kernel = &self.difference.kernel;
+        kernel.state != self.difference.before
+            || kernel.said() != Said::Nothing
+            || kernel.acked != self.difference.ours.acked
+    }
+
+    /// Its acknowledgments have a number below ours: of a smaller window that it has believed.
+    pub fn kernel_has_less_room(&self) -> bool {
+        let numbers = self.differing_numbers();
+        self.only(&[Aspect::BareSeq])
+            && !numbers.is_empty()
+            && numbers.iter().all(|(kernel, ours)| kernel.seq < ours.seq)
+    }
+
+    /// The kernel does with the segment what it does with one that is in order: no reset.
+    pub fn kernel_takes(&self) -> bool {
+        self.difference.kernel.answer.reset.is_none()
+    }
+
+    /// A half-open connection of ours looks at number, timestamp, RST, SYN and then ACK
+    /// (RFC 9293 section 3.10.7.4, RFC 7323 section 5.3, RFC 5961 section 3.2).
+    pub fn ours_goes_in_turn(&self) -> bool {
+        let (flags, exact) = (self.segment.flags, self.above_next() == 0);
+        let stays = |said| self.ours_did(said, State::SynReceived);
+        let gone = [State::Closed, State::TimeWait]
+            .into_iter()
+            .any(|state| self.ours_did(Said::Nothing, state));
+        match (self.is_acceptable(), flags.rst()) {
+            (true, true) if exact => gone,
+            (true, true) => stays(Said::Acknowledgment),
+            (false, true) => stays(Said::Nothing),
+            _ if self.lacks_timestamp() && !flags.syn() => stays(Said::Nothing),
+            (acceptable, false) if !acceptable || self.is_old() => stays(Said::Acknowledgment),
+            _ if flags.syn() => gone,
+            _ => stays(Said::Reset),
+        }
+    }
+
+    /// The numbers of both hosts' resets.
+    pub fn resets(&self) -> Option<(Numbers, Numbers)> {
         let [kernel, ours] = [&self.difference.kernel, &self.difference.ours];
-        kernel.answer.reset.is_some() && ours.answer.reset.is_some()
+        kernel.answer.reset.zip(ours.answer.reset)
+    }
+
+    /// The numbers of their acknowledgments to the step and to the question after it, where SND.NXT
+    /// is not the same.
+    pub fn differing_numbers(&self) -> Vec<(Numbers, Numbers)> {
+        let [kernel, ours] = [&self.difference.kernel, &self.difference.ours];
+        let asked = kernel.asked.zip(ours.asked);
+        let answers = [Some((kernel.answer, ours.answer)), asked];
+        let pairs = answers.into_iter().flatten();
+        let pairs = pairs.filter_map(|(kernel, ours)| kernel.bare.zip(ours.bare));
+        pairs
+            .filter(|(kernel, ours)| kernel.seq != ours.seq)
+            .collect()
     }
 
     pub fn both_in(&self, state: State) -> bool {

@@ -19,9 +19,33 @@ pub struct Observation {
     /// There is a connection for its user.
     pub accepted: bool,
     pub outcome: Option<Outcome>,
+    /// What it said when it was asked afterwards.
+    pub asked: Option<Answer>,
+}
+
+/// What a host said to a step, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    Nothing,
+    /// An acknowledgment, and no more than that or text.
+    Acknowledgment,
+    Syn,
+    Reset,
 }
 
 impl Observation {
+    pub fn said(&self) -> Said {
+        let Answer {
+            reset, syn, ack, ..
+        } = self.answer;
+        match (reset, syn, ack) {
+            (Some(_), _, _) => Said::Reset,
+            (_, Some(_), _) => Said::Syn,
+            (_, _, Some(_)) => Said::Acknowledgment,
+            _ => Said::Nothing,
+        }
+    }
+
     /// What a call to receive has brought.
     pub fn received(&self) -> Option<(&[u8], Rest)> {
         match self.outcome.as_ref()? {

@@ -4,7 +4,7 @@
 use zerotcp::tcp::State;
 
 use crate::case::Case;
-use crate::compare::{Aspect, Difference};
+use crate::compare::{Aspect, Difference, Said};
 use crate::host::{Call, Rest};
 use crate::segment::{Ack, Seq};
 
@@ -38,13 +38,16 @@ pub const KNOWN: &[Known] = &[
               acknowledgment with a reset, and leaves the connection as it is",
         ends: false,
         applies: |case| {
-            let flags = case.segment.flags;
-            let answer = &case.difference.kernel;
+            let kernel = match case.segment.flags.rst() {
+                true => Said::Nothing,
+                false => Said::Reset,
+            };
             case.is_half_open()
-                && flags.ack()
+                && case.segment.flags.ack()
                 && case.segment.ack != Ack::Nxt(0)
-                && answer.state == State::SynReceived
-                && answer.answer.reset.is_some() != flags.rst()
+                && case.shows_at_once()
+                && case.kernel_did(kernel, State::SynReceived)
+                && case.ours_goes_in_turn()
         },
     },
     Known {
@@ -71,7 +74,8 @@ pub const KNOWN: &[Known] = &[
                 && case.segment.flags.rst()
                 && case.is_acceptable()
                 && case.segment.seq != Seq::Next(0)
-                && case.ends(State::Closed, State::SynReceived)
+                && case.kernel_did(Said::Nothing, State::Closed)
+                && case.ours_did(Said::Acknowledgment, State::SynReceived)
         },
     },
     Known {
@@ -85,7 +89,8 @@ pub const KNOWN: &[Known] = &[
                 && case.segment.flags.syn()
                 && !case.segment.flags.ack()
                 && case.only(&[Aspect::Syn])
-                && case.both_in(State::SynReceived)
+                && case.kernel_did(Said::Acknowledgment, State::SynReceived)
+                && case.ours_did(Said::Syn, State::SynReceived)
         },
     },
     Known {
@@ -97,8 +102,9 @@ pub const KNOWN: &[Known] = &[
             case.lacks_timestamp()
                 && !flags.rst()
                 && !flags.syn()
-                && case.difference.ours.state == case.difference.before
-                && case.ours_is_silent()
+                && case.shows_at_once()
+                && case.kernel_has_moved()
+                && case.ours_did(Said::Nothing, case.difference.before)
         },
     },
     Known {
@@ -110,8 +116,8 @@ pub const KNOWN: &[Known] = &[
         ends: false,
         applies: |case| {
             let judges = case.is_old()
-                && case.difference.ours.state == case.difference.before
-                && case.difference.ours.answer.bare.is_some();
+                && case.only_ours_answers()
+                && case.ours_did(Said::Acknowledgment, case.difference.before);
             case.difference.history.disputed && (case.only(&[Aspect::Echo]) || judges)
         },
     },
@@ -122,8 +128,8 @@ pub const KNOWN: &[Known] = &[
         ends: true,
         applies: |case| {
             case.ends_at_next()
-                && case.difference.ours.state == case.difference.before
-                && case.difference.ours.answer.ack.is_some()
+                && (case.shows_at_once() && case.kernel_has_moved() || case.kernel_has_less_room())
+                && case.ours_did(Said::Acknowledgment, case.difference.before)
         },
     },
     Known {
@@ -134,7 +140,8 @@ pub const KNOWN: &[Known] = &[
         applies: |case| {
             case.segment.flags.rst()
                 && case.above_next() == -1
-                && case.ends(State::Closed, case.difference.before)
+                && case.kernel_did(Said::Nothing, State::Closed)
+                && case.ours_did(Said::Nothing, case.difference.before)
                 && matches!(
                     case.difference.before,
                     State::CloseWait | State::LastAck | State::Closing
@@ -154,7 +161,8 @@ pub const KNOWN: &[Known] = &[
                     case.difference.before,
                     State::Established | State::FinWait1 | State::FinWait2
                 )
-                && case.ends(State::Closed, case.difference.before)
+                && case.kernel_did(Said::Nothing, State::Closed)
+                && case.ours_did(Said::Acknowledgment, case.difference.before)
         },
     },
     Known {
@@ -166,8 +174,16 @@ pub const KNOWN: &[Known] = &[
             case.segment.len > 0
                 && matches!(case.difference.before, State::FinWait1 | State::FinWait2)
                 && case.only(&[Aspect::Reset])
-                && case.both_reset()
                 && case.both_in(State::Closed)
+                && case.resets().is_some_and(|(kernel, ours)| {
+                    let acknowledged = Some(case.difference.acknowledges);
+                    let next = Some(case.difference.ours.sent as i32);
+                    kernel.seq == acknowledged
+                        && kernel.ack.is_none()
+                        // At most: that is the window's edge where it has shrunk.
+                        && (ours.seq == next || (case.difference.history.window < u16::MAX && ours.seq < next))
+                        && ours.ack.is_some()
+                })
         },
     },
     Known {
@@ -182,8 +198,9 @@ pub const KNOWN: &[Known] = &[
                     case.difference.before,
                     State::CloseWait | State::LastAck | State::Closing
                 )
-                && case.difference.kernel.state == State::Closed
-                && case.difference.kernel.answer.reset.is_some()
+                && case.kernel_did(Said::Reset, State::Closed)
+                && (case.ours_did(Said::Nothing, case.difference.before)
+                    || case.ours_did(Said::Acknowledgment, case.difference.before))
         },
     },
     Known {
@@ -197,7 +214,10 @@ pub const KNOWN: &[Known] = &[
                     case.difference.before,
                     State::CloseWait | State::LastAck | State::Closing
                 )
-                && case.difference.aspects.contains(&Aspect::AckNumber)
+                && case.only(&[Aspect::AckNumber])
+                && case.both_in(case.difference.before)
+                && case.difference.ours.acked == case.difference.base.next
+                && case.difference.kernel.acked == case.difference.base.next.wrapping_add(1)
                 && case.above_next() + i32::from(case.segment.len) == 0
         },
     },
@@ -223,7 +243,8 @@ pub const KNOWN: &[Known] = &[
             case.difference.before == State::TimeWait
                 && case.segment.flags.syn()
                 && case.segment.seq == Seq::Next(0)
-                && case.ends(State::TimeWait, State::SynReceived)
+                && case.kernel_did(Said::Acknowledgment, State::TimeWait)
+                && case.ours_did(Said::Syn, State::SynReceived)
         },
     },
     Known {
@@ -233,7 +254,8 @@ pub const KNOWN: &[Known] = &[
         applies: |case| {
             case.difference.before == State::TimeWait
                 && case.is_call(&Call::Abort)
-                && case.ends(State::TimeWait, State::Closed)
+                && case.kernel_did(Said::Nothing, State::TimeWait)
+                && case.ours_did(Said::Nothing, State::Closed)
         },
     },
     Known {
@@ -243,8 +265,11 @@ pub const KNOWN: &[Known] = &[
         ends: false,
         applies: |case| {
             case.is_call(&Call::Close)
-                && case.difference.ours.state == State::Closed
-                && case.difference.ours.answer.reset.is_some()
+                && case.ours_did(Said::Reset, State::Closed)
+                && matches!(
+                    case.difference.kernel.state,
+                    State::FinWait1 | State::FinWait2
+                )
                 && case.difference.kernel.answer.reset.is_none()
         },
     },
@@ -258,8 +283,12 @@ pub const KNOWN: &[Known] = &[
                 && case.difference.base.character.timestamps
                 && case.is_acceptable()
                 && case.segment.flags.ack()
-                && case.difference.kernel.state == State::SynReceived
-                && case.difference.kernel.answer.bare.is_some()
+                && case.kernel_did(Said::Acknowledgment, State::SynReceived)
+                && matches!(
+                    case.difference.ours.state,
+                    State::Established | State::CloseWait
+                )
+                && case.difference.ours.answer.reset.is_none()
         },
     },
     Known {
@@ -286,7 +315,8 @@ pub const KNOWN: &[Known] = &[
                 && (case.is_old() || case.segment.flags.ack())
                 && case.segment.flags.rst()
                 && case.is_acceptable()
-                && case.difference.kernel.state == State::SynReceived
+                && case.kernel_did(Said::Nothing, State::SynReceived)
+                && case.ours_goes_in_turn()
         },
     },
     Known {
@@ -298,9 +328,12 @@ pub const KNOWN: &[Known] = &[
             !case.difference.history.passive
                 && case.difference.before == State::SynReceived
                 && case.difference.acknowledges == 0
-                && case.difference.kernel.state != State::SynReceived
-                && case.difference.ours.state == State::SynReceived
-                && case.difference.ours.answer.reset.is_some()
+                && matches!(
+                    case.difference.kernel.state,
+                    State::Established | State::CloseWait
+                )
+                && case.difference.kernel.answer.reset.is_none()
+                && case.ours_did(Said::Reset, State::SynReceived)
         },
     },
     Known {
@@ -311,7 +344,8 @@ pub const KNOWN: &[Known] = &[
             case.is_half_open()
                 && (case.segment.flags.rst() || case.segment.flags.syn())
                 && case.is_acceptable()
-                && case.ends(State::Closed, State::TimeWait)
+                && case.difference.kernel.state == State::Closed
+                && case.ours_did(Said::Nothing, State::TimeWait)
         },
     },
     Known {
@@ -321,9 +355,20 @@ pub const KNOWN: &[Known] = &[
               without the SYN",
         ends: false,
         applies: |case| {
-            let numbers =
-                case.only(&[Aspect::BareSeq]) || (case.only(&[Aspect::Reset]) && case.both_reset());
-            case.difference.history.window < u16::MAX && numbers
+            let acknowledgments = case
+                .only(&[Aspect::BareSeq])
+                .then(|| case.differing_numbers());
+            let resets = case.only(&[Aspect::Reset]).then(|| case.resets());
+            let resets = resets.map(|pair| pair.into_iter().collect());
+            let pairs: Vec<_> = acknowledgments.or(resets).unwrap_or_default();
+            case.difference.history.window < u16::MAX
+                && !pairs.is_empty()
+                && pairs.iter().all(|(kernel, ours)| {
+                    let next = Some(case.difference.kernel.sent as i32);
+                    let beyond = kernel.seq == next && ours.seq < next;
+                    let without_syn = kernel.seq == Some(0) && ours.seq == Some(1);
+                    beyond || without_syn
+                })
         },
     },
     Known {
@@ -334,7 +379,8 @@ pub const KNOWN: &[Known] = &[
         applies: |case| {
             case.is_call(&Call::Close)
                 && matches!(case.difference.before, State::Closing | State::LastAck)
-                && case.ends(State::Closed, case.difference.before)
+                && case.kernel_did(Said::Reset, State::Closed)
+                && case.ours_did(Said::Nothing, case.difference.before)
         },
     },
     Known {
@@ -345,8 +391,8 @@ pub const KNOWN: &[Known] = &[
         applies: |case| {
             case.segment.flags.fin()
                 && case.above_next() > 0
-                && case.difference.kernel.state == State::Closed
-                && case.difference.kernel.answer.reset.is_some()
+                && case.kernel_did(Said::Reset, State::Closed)
+                && case.difference.ours.said() == Said::Acknowledgment
                 && matches!(
                     case.difference.ours.state,
                     State::FinWait1 | State::FinWait2
@@ -373,7 +419,15 @@ pub const KNOWN: &[Known] = &[
         applies: |case| {
             matches!(case.segment.seq, Seq::Edge(_))
                 && case.difference.base.character.window_scale.is_none()
-                && case.difference.ours.state == case.difference.before
+                && case.kernel_takes()
+                && case.ours_did(
+                    if case.segment.flags.rst() {
+                        Said::Nothing
+                    } else {
+                        Said::Acknowledgment
+                    },
+                    case.difference.before,
+                )
         },
     },
     Known {
@@ -385,8 +439,8 @@ pub const KNOWN: &[Known] = &[
             case.is_synchronized()
                 && case.segment.flags.ack()
                 && case.acknowledges_what_was_before()
-                && case.difference.ours.state == case.difference.before
-                && case.difference.ours.answer.bare.is_some()
+                && case.kernel_takes()
+                && case.ours_did(Said::Acknowledgment, case.difference.before)
         },
     },
     Known {
@@ -402,6 +456,21 @@ pub const KNOWN: &[Known] = &[
                 && closes.contains(&kernel.state)
                 && (ours.acked.wrapping_sub(kernel.acked) as i32) > 0
                 && ours.state == case.difference.before
+                && case.difference.aspects.contains(&Aspect::AckNumber)
+        },
+    },
+    Known {
+        name: "two FINs ahead of their turn",
+        why: "RFC 9293 3.10.7.4 knows of one; ours keeps the first, so that text passes it and the \
+              other is believed when it comes again, Linux the one that follows the text",
+        ends: true,
+        applies: |case| {
+            let closes = [State::CloseWait, State::Closing, State::TimeWait];
+            let [kernel, ours] = [&case.difference.kernel, &case.difference.ours];
+            case.difference.history.fin_ahead
+                && closes.contains(&kernel.state)
+                && case.ours_did(Said::Acknowledgment, case.difference.before)
+                && kernel.acked == ours.acked.wrapping_add(1)
                 && case.difference.aspects.contains(&Aspect::AckNumber)
         },
     },

@@ -48,6 +48,12 @@ pub struct Report {
     slow: u64,
     steps: BTreeMap<(usize, &'static str), u64>,
     known: BTreeMap<&'static str, u64>,
+    /// Sequences that went to their end.
+    whole: u64,
+    /// Steps that all were to have, but for those at their ends.
+    planned: u64,
+    /// What ended others before.
+    ended: BTreeMap<&'static str, u64>,
     /// By what is wrong, how often and the first time.
     failures: BTreeMap<String, (u64, String)>,
 }
@@ -60,6 +66,9 @@ impl Report {
             slow: 0,
             steps: BTreeMap::new(),
             known: BTreeMap::new(),
+            whole: 0,
+            planned: 0,
+            ended: BTreeMap::new(),
             failures: BTreeMap::new(),
         }
     }
@@ -71,10 +80,16 @@ impl Report {
             self.slow += 1;
             return;
         }
+        self.planned += outcomes.planned;
         for (state, kind) in outcomes.steps {
             let state = STATES.iter().position(|known| *known == state);
             let state = state.expect("LISTEN is the listener's alone");
             *self.steps.entry((state, kind)).or_default() += 1;
+        }
+        match outcomes.ended {
+            _ if outcomes.unexplained.is_some() => {}
+            Some(reason) => *self.ended.entry(reason).or_default() += 1,
+            None => self.whole += 1,
         }
         for known in outcomes.explained {
             *self.known.entry(known.name).or_default() += 1;
@@ -104,6 +119,16 @@ impl Report {
             let count = self.known.get(known.name).copied().unwrap_or(0);
             println!("{count:9}  {}\n           {}", known.name, known.why);
         }
+        let early: u64 = self.ended.values().sum();
+        println!(
+            "\n{} sequences were compared to their end, {early} only up to what follows; {steps} steps \
+             of some {}:",
+            self.whole, self.planned
+        );
+        for (reason, count) in &self.ended {
+            println!("{count:9}  {reason}");
+        }
+        println!("\nunexplained differences: {}", self.failures.len());
         for (problem, (count, first)) in self.failures.iter().take(SHOWN) {
             println!("\n{count} times: {problem}\n{first}");
         }

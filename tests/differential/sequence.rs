@@ -35,6 +35,10 @@ pub struct Outcomes {
     pub explained: Vec<&'static Known>,
     /// What nobody can explain.
     pub unexplained: Option<String>,
+    /// After what the hosts could not be compared any longer, though steps were left.
+    pub ended: Option<&'static str>,
+    /// How many steps it was to have, but for those at its end.
+    pub planned: u64,
     pub trace: Vec<String>,
     /// A timer may have fired.
     pub slow: bool,
@@ -104,6 +108,7 @@ struct Sequence<'a> {
 impl Sequence<'_> {
     fn run(&mut self) {
         let count = 5 + self.dice.below(21);
+        self.outcomes.planned = count;
         if !self.history.passive && !self.take(Step::Call(Call::Connect)) {
             return;
         }
@@ -146,6 +151,8 @@ impl Sequence<'_> {
             }
             (kernel.state, ours.state) = (asked_kernel.state, asked_ours.state);
             (kernel.acked, ours.acked) = (asked_kernel.acked, asked_ours.acked);
+            kernel.asked = Some(asked_kernel.answer);
+            ours.asked = Some(asked_ours.answer);
             aspects.extend(more);
             aspects.dedup();
         }
@@ -162,8 +169,12 @@ impl Sequence<'_> {
             kernel,
             ours,
         };
+        let known = self.outcomes.explained.len();
         let explained = self.explain(&mut difference);
         let doubtful = apart || known::is_doubtful(&difference);
+        if explained && doubtful {
+            self.end(known);
+        }
         explained && !doubtful && (!behind || self.catch_up(Ack::Una(0)))
     }
 
@@ -242,7 +253,20 @@ impl Sequence<'_> {
             kernel,
             ours,
         };
-        self.explain(&mut difference) && difference.kernel.state == difference.ours.state
+        let known = self.outcomes.explained.len();
+        let explained = self.explain(&mut difference);
+        let apart = difference.kernel.state != difference.ours.state;
+        if explained && apart {
+            self.end(known);
+        }
+        explained && !apart
+    }
+
+    /// They go different ways from here, by the first of the differences after the `known`th.
+    fn end(&mut self, known: usize) {
+        let first = self.outcomes.explained.get(known);
+        let unseen = "a segment that only one may have believed, which would show later";
+        self.outcomes.ended = Some(first.map_or(unseen, |known| known.name));
     }
 
     /// An old duplicate comes, which both answer at once with all that they know (RFC 9293
@@ -280,6 +304,7 @@ impl Sequence<'_> {
             self.outcomes.trace.push(line);
             self.outcomes.explained.push(known);
             if known.ends {
+                self.outcomes.ended = Some(known.name);
                 return false;
             }
         }
@@ -410,6 +435,7 @@ impl<H: Host> Side<H> {
             sent: self.view.sent(),
             accepted,
             outcome,
+            asked: None,
         }
     }
 

@@ -88,7 +88,9 @@ impl Workers {
         self.bar.finish_and_clear();
         let failures = self.failures();
         if failures > SHOWN {
-            self.print(format_args!("... and {} more failures", failures - SHOWN));
+            let more = failures - SHOWN;
+            let plural = if more == 1 { "" } else { "s" };
+            self.print(format_args!("... and {more} more failure{plural}"));
         }
         self.print(format_args!("{}", self.progress()));
         if self.stop.load(Ordering::Relaxed) {

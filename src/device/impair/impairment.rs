@@ -41,6 +41,9 @@ const RATE_UNITS: [(&str, u64); 3] = [
 /// loss=1%,burst=4,reorder=1%,reorder-delay=5ms,delay=10ms,jitter=2ms
 /// ```
 ///
+/// `burst` wants a `loss`, `reorder-delay` a `reorder` and `queue` a `rate`: without, each does
+/// nothing, and is refused.
+///
 /// Probabilities are percentages. A time is in `us`, `ms` or `s` and at most an hour,
 /// a rate in `kbit`, `mbit` or `gbit` (thousands, millions, 10^9 bits) a second.
 ///
@@ -178,6 +181,18 @@ impl FromStr for Impairment {
                 ));
             }
             given.push(key);
+        }
+        // What would silently do nothing is a mistake of whoever wrote it.
+        let needs = [
+            ("burst", "loss", impairment.loss > 0.0),
+            ("reorder-delay", "reorder", impairment.reorder > 0.0),
+            ("queue", "rate", impairment.rate.is_some()),
+        ];
+        for (key, other, is_there) in needs {
+            if given.contains(&key) && !is_there {
+                let problem = format!("it does nothing without a {other}: there is none");
+                return Err(ImpairmentError::new(key, problem));
+            }
         }
         Ok(impairment)
     }
@@ -458,6 +473,18 @@ mod tests {
                 "queue=9999999999999999999999",
                 "queue=9999999999999999999999: a queue is a number of packets from 0 to 1000000"
                     .into(),
+            ),
+            (
+                "burst=4,loss=0%",
+                "burst: it does nothing without a loss: there is none".into(),
+            ),
+            (
+                "delay=1ms,reorder-delay=5ms",
+                "reorder-delay: it does nothing without a reorder: there is none".into(),
+            ),
+            (
+                "queue=5",
+                "queue: it does nothing without a rate: there is none".into(),
             ),
             ("seed=x", format!("seed=x: {seed}")),
             (

@@ -44,6 +44,9 @@ pub struct ImpairmentCounters {
 /// What happens depends on nothing but the seed and on the packets and their
 /// times: the same run can be had again. Each packet draws the same numbers
 /// whatever the settings, so that the packets lost at `loss=1%` are lost at `loss=2%` too.
+/// Two lanes want two seeds of their own: with one seed the nth packet of each meets the same
+/// fate, and the loss of a segment would go with that of an acknowledgment.
+/// [`Impaired`](super::Impaired) sees to that.
 ///
 /// A packet meets, in this order:
 ///

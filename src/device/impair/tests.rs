@@ -426,7 +426,10 @@ fn bursts_end_with_the_loss() {
     while lane.counters().lost == 0 {
         through(&mut lane, 1, Duration::ZERO);
     }
-    lane.set_impairment(impairment("burst=1000000"));
+    lane.set_impairment(Impairment {
+        burst: 1_000_000.0,
+        ..Impairment::default()
+    });
     assert_eq!(through(&mut lane, 1000, Duration::ZERO).len(), 1000);
     let mut lane = Lane::new(impairment("loss=100%,burst=4"));
     assert_eq!(through(&mut lane, 1000, Duration::ZERO), []);
