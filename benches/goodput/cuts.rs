@@ -15,11 +15,6 @@ pub struct Cuts {
 }
 
 impl Cuts {
-    /// Cuts that were not taken back.
-    pub fn left(&self) -> u64 {
-        self.made - self.undone
-    }
-
     /// Whether it may still turn out that the last ones were needless.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
