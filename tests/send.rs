@@ -228,6 +228,31 @@ fn a_window_that_closes_on_what_is_in_flight_is_probed_and_reopens() {
     }
 }
 
+/// However long the last round trip was, and with it the time that segments are given where some
+/// were overtaken.
+#[test]
+fn a_window_that_closes_after_a_leap_of_the_clock_is_probed() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        l.sack(1, "1001:2001");
+        l.ack(2001);
+        l.s.now += Duration::from_secs(1_000_000);
+        l.ack(5001);
+        l.window = 0;
+        l.ack(6001);
+        // What would probe the tail, the timeout, and the first gap: a minute each, and some more.
+        let mut sent = (0..5).map(|_| {
+            l.pass(60_000);
+            l.sent()
+        });
+        assert_eq!(
+            sent.find(|sent| !sent.is_empty()),
+            Some(vec!["6001:6002".to_owned()])
+        );
+    }
+}
+
 #[test]
 fn a_window_that_closes_in_recovery_keeps_a_timer() {
     for mode in each(&[SACK, BOTH]) {

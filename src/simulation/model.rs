@@ -390,7 +390,12 @@ impl Model {
 
     /// What the connection says of itself agrees with what it has sent and was told.
     pub(crate) fn check(&mut self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
-        self.agrees(&tcb.view(now), tcb.sent_runs())
+        let view = tcb.view(now);
+        self.agrees(&view, tcb.sent_runs())?;
+        match &self.receiver {
+            Some(receiver) if self.is_of(&view) => receiver.check_kept(tcb.runs_ahead()),
+            _ => Ok(()),
+        }
     }
 
     fn agrees(&mut self, view: &View, board: impl Board) -> Result<(), Broken> {

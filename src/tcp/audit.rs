@@ -48,6 +48,8 @@ pub(crate) struct View {
     /// cwnd and ssthresh of the controller, in octets, and its name.
     pub(crate) window: u32,
     pub(crate) ssthresh: u32,
+    /// SND.NXT when the window was last cut, until that is acknowledged.
+    pub(crate) cut: Option<SeqNumber>,
     pub(crate) controller: &'static str,
     /// The episode of recovery that goes on, if one does.
     pub(crate) recovery: Option<Recovery>,
@@ -68,6 +70,8 @@ pub(crate) struct View {
     pub(crate) rcv_edge: SeqNumber,
     /// Rcv.Wind.Shift.
     pub(crate) rcv_shift: u8,
+    /// The most text in a segment that it takes.
+    pub(crate) rcv_mss: u16,
     pub(crate) sack_permitted: bool,
     /// Whether segments carry timestamps.
     pub(crate) timestamps: bool,
@@ -115,6 +119,7 @@ impl Tcb {
             cwnd: self.network_window(),
             window: self.congestion.window(),
             ssthresh: self.congestion.slow_start_threshold(),
+            cut: self.ecn.reduced,
             controller: self.congestion.name(),
             recovery: self.flight.recovery(),
             retries: self.retries,
@@ -127,6 +132,7 @@ impl Tcb {
             rcv_nxt: self.rcv.nxt,
             rcv_edge: self.rcv.edge,
             rcv_shift: self.rcv.shift,
+            rcv_mss: self.rcv.mss,
             sack_permitted: self.rcv.sack_permitted,
             timestamps: self.timestamps.enabled(),
             ts_recent: self.timestamps.fresh(now),
@@ -149,6 +155,11 @@ impl Tcb {
     /// it fares.
     pub(crate) fn sent_runs(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber, Fate)> + Clone {
         self.flight.board.sent_runs()
+    }
+
+    /// What has come ahead of its turn, in order, from one number up to another.
+    pub(crate) fn runs_ahead(&self) -> &[(SeqNumber, SeqNumber)] {
+        self.reassembly.runs()
     }
 
     /// What holds of a connection between any two calls, whatever its peer does.

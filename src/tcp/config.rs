@@ -206,7 +206,7 @@ impl Config {
 
     /// How many runs ahead of their turn are kept, where segments are of `mss` octets: what a
     /// queue that overflows leaves of a large window is many more than of a small one.
-    pub(super) fn out_of_order_runs(&self, mss: u16) -> usize {
+    pub(crate) fn out_of_order_runs(&self, mss: u16) -> usize {
         const LEAST: u32 = 64;
 
         let every_second = self.receive_window() / (2 * u32::from(mss.max(1)));

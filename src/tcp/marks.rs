@@ -49,18 +49,15 @@ impl Tcb {
         if self.ecn.reduced.is_some() {
             return;
         }
-        if self.congestion.window() <= self.snd.mss.into() {
-            // There is nothing to reduce: nothing new goes out before the timer expires, which
+        let is_least = self.congestion.window() <= self.snd.mss.into();
+        self.reduce_for_ecn(now);
+        if is_least && !self.timers.is_set(Timer::Persist) {
+            // The window stays as it is: nothing new goes out before the timer expires, which
             // starts anew.
-            if !self.timers.is_set(Timer::Persist) {
-                self.ecn.holds = true;
-                let due = now + self.rto(config);
-                self.timers.set(Timer::Retransmit, due);
-            }
-        } else {
-            self.reduce_for_ecn(now);
+            self.ecn.holds = true;
+            let due = now + self.rto(config);
+            self.timers.set(Timer::Retransmit, due);
         }
-        self.note_window_reduced();
     }
 
     /// Whether the window was reduced since what is acknowledged now was sent.

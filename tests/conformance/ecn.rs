@@ -172,6 +172,8 @@ fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
     s.expect_all(&[". 1:1001 ack 1 ect0"]);
     s.pass(100);
     s.inject("E. 1 ack 1001");
+    // But for slow start, which ends as after any cut.
+    assert_eq!(s.stack.info(id).unwrap().ssthresh, 2000);
     let rto = s.stack.info(id).unwrap().rto.as_millis() as u64;
     s.pass(rto - 1);
     s.expect_nothing();

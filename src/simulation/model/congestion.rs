@@ -60,7 +60,7 @@ impl Congestion {
         let is_cut = match begun {
             Some(Begun::Fast) => self.check_fast(&last, view, una)?,
             Some(Begun::Timeout) => check_timeout(&last, view)?,
-            None => view.ssthresh < last.ssthresh || (view.window < last.window && !smaller),
+            None => check_claim(&last, view)? || (view.window < last.window && !smaller),
         };
         let partial = acked > 0 && !view.sack_permitted && view.is_in_fast_recovery();
         self.at_once |= begun.is_some() || partial || smaller;
@@ -214,6 +214,20 @@ fn begun(last: &View, view: &View) -> Option<Begun> {
         }
         _ => None,
     }
+}
+
+/// What counts as a cut, by which further ones are saved, is one, though the window may have grown
+/// since in the same step.
+fn check_claim(last: &View, view: &View) -> Result<bool, Broken> {
+    let claims = view.cut.is_some() && view.cut != last.cut;
+    let most = reduced(last, view, last.window);
+    ensure!(
+        !claims || view.ssthresh <= most,
+        "a cut is said to have been made of a window of {}, and ssthresh is {}, {most} at most",
+        last.window,
+        view.ssthresh
+    );
+    Ok(claims || view.ssthresh < last.ssthresh)
 }
 
 /// RFC 5681 section 3.1, equation 4; what has timed out before leaves ssthresh where it is.

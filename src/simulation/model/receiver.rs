@@ -131,6 +131,19 @@ impl Receiver {
         Ok(())
     }
 
+    /// What is kept for later is what has come ahead of its turn.
+    pub(super) fn check_kept(&self, kept: &[(SeqNumber, SeqNumber)]) -> Result<(), Broken> {
+        let numbers = |run: &(SeqNumber, SeqNumber)| (self.number(run.0), self.number(run.1));
+        let known = self.ahead.as_slice();
+        ensure!(
+            kept.iter().map(numbers).eq(known.iter().copied()),
+            "{:?} is kept for later, {known:?} has come beyond {}",
+            kept.iter().map(numbers).collect::<Vec<_>>(),
+            self.nxt
+        );
+        Ok(())
+    }
+
     /// A segment goes out: what it acknowledges, offers and reports.
     pub(super) fn check_sent(
         &mut self,

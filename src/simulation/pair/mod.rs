@@ -328,7 +328,8 @@ impl Pair {
             talk.models[host] = None;
             return Ok(());
         }
-        let most_runs = self.scenario.configs[host].tcp.max_out_of_order_runs;
+        let mss = after.or(before).map_or(0, |view| view.rcv_mss);
+        let most_runs = self.scenario.configs[host].tcp.out_of_order_runs(mss);
         let told = model.told(
             at.stack.now(),
             &tcp,

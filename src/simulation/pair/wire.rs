@@ -20,6 +20,9 @@ pub(super) struct Wire {
     edge: Option<SeqNumber>,
     /// The shift in its SYN.
     shift: Option<u8>,
+    /// The connection before, with which it goes on where the SYN of another turns out to be an old
+    /// duplicate, or its sender is gone (RFC 9293 section 3.6.1).
+    before: Option<Box<Wire>>,
 }
 
 impl Wire {
@@ -49,7 +52,11 @@ impl Wire {
     fn note_syn(&mut self, segment: &TcpSegment<'_>, options: &OptionSummary) {
         if self.iss.is_some() {
             // Another connection, even if its cookie is the same.
-            *self = Wire::default();
+            let before = Wire {
+                before: None,
+                ..std::mem::take(self)
+            };
+            self.before = Some(Box::new(before));
         }
         if !self.starts.contains(&segment.seq()) {
             self.starts.push(segment.seq());
@@ -65,12 +72,19 @@ impl Wire {
             None => {
                 // A keepalive probe has the number before (RFC 9293 section 3.8.4).
                 let is_begin = |start: &&SeqNumber| [**start, **start + 1].contains(&seq);
-                let start = self.starts.iter().find(is_begin);
-                let Some(start) = start.copied() else {
-                    return Err(Broken(format!("{seq} follows none of its SYNs")));
-                };
-                (self.iss, self.nxt) = (Some(start), start + 1);
-                start
+                let start = self.starts.iter().find(is_begin).copied();
+                let before = self.before.take().filter(|before| before.nxt == seq);
+                match (start, before) {
+                    (Some(start), _) => {
+                        (self.iss, self.nxt) = (Some(start), start + 1);
+                        start
+                    }
+                    (None, Some(before)) => {
+                        *self = *before;
+                        return self.check_text(segment, user);
+                    }
+                    _ => return Err(Broken(format!("{seq} follows none of its SYNs"))),
+                }
             }
         };
         ensure!(seq <= self.nxt, "{seq} is sent, {} was to come", self.nxt);

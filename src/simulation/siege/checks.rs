@@ -193,9 +193,13 @@ impl<C: Choices> Siege<C> {
             let Some(first) = open.next() else {
                 return self.check_finished();
             };
-            let quad = first.quad;
+            let (quad, id) = (first.quad, first.id);
             rounds += 1;
-            ensure!(rounds < 20_000 && self.now < limit, "{quad} does not end");
+            if rounds == 20_000 || limit <= self.now {
+                let info = self.stack.info(id);
+                let info = info.map(|info| info.to_string()).unwrap_or_default();
+                return Err(Broken(format!("{quad} does not end: {info}")));
+            }
             self.drain(watch)?;
             let before = self.stack.counters().packets_sent;
             for at in AT + 1..self.peers.len() {

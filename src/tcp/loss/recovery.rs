@@ -272,6 +272,7 @@ impl Tcb {
         let (una, mss) = (self.snd.una, u32::from(self.snd.mss));
         let times = (self.rtt.min(), self.srtt());
         let unacknowledged = self.flight();
+        let is_closed = self.send_edge() <= una;
         let flight = &mut self.flight;
         if flight.board.is_reneged() {
             flight.board.disbelieve();
@@ -279,8 +280,9 @@ impl Tcb {
         flight
             .rack
             .detect_on_timeout(now, &mut flight.board, mss, times);
-        if !self.rcv.sack_permitted {
-            // Nothing else would tell of what was sent of late (RFC 5681 section 3.1).
+        if !self.rcv.sack_permitted || is_closed {
+            // Nothing else would tell of what was sent of late (RFC 5681 section 3.1). A closed
+            // window takes nothing again: only a probe gets an answer.
             flight.board.mark_lost(|_, _| true);
         }
         let before = flight.episode.take();
