@@ -57,10 +57,16 @@ impl Congestion {
         self.check_growth(&last, view, acked)?;
         let begun = begun(&last, view);
         let smaller = view.mss < last.mss;
-        let is_cut = match begun {
+        // What is undone goes back to before the first cut of a recovery.
+        let first = self.cut.filter(|_| last.recovery.is_some());
+        let before = first.map_or(last.window, |(_, before)| before);
+        let cut_from = match begun {
             Some(Begun::Fast) => self.check_fast(&last, view, una)?,
-            Some(Begun::Timeout) => check_timeout(&last, view)?,
-            None => check_claim(&last, view)? || (view.window < last.window && !smaller),
+            Some(Begun::Timeout) => check_timeout(&last, view)?.then_some(before),
+            None => {
+                let is_smaller = view.window < last.window && !smaller;
+                (check_claim(&last, view)? || is_smaller).then_some(before)
+            }
         };
         let partial = acked > 0 && !view.sack_permitted && view.is_in_fast_recovery();
         self.at_once |= begun.is_some() || partial || smaller;
@@ -69,10 +75,8 @@ impl Congestion {
             _ if view.has_timed_out() => self.questions,
             _ => 0,
         };
-        if is_cut {
-            // What is undone goes back to before the first cut of a recovery.
-            let known = self.cut.filter(|_| last.recovery.is_some());
-            self.cut = Some((nxt, known.map_or(last.window, |(_, before)| before)));
+        if let Some(before) = cut_from {
+            self.cut = Some((nxt, before));
         }
         self.crest = match view.pipe <= view.cwnd {
             true => view.cwnd,
@@ -172,13 +176,13 @@ impl Congestion {
         Ok(())
     }
 
-    /// RFC 6582 section 3.2 step 2, unless the window was cut for what is in flight already; says
-    /// whether it was cut now.
-    fn check_fast(&self, last: &View, view: &View, una: i64) -> Result<bool, Broken> {
+    /// RFC 6582 section 3.2 step 2, unless the window was cut for what is in flight already; gives
+    /// what it was if it is cut now.
+    fn check_fast(&self, last: &View, view: &View, una: i64) -> Result<Option<u32>, Broken> {
         let was_cut = self.cut.is_some_and(|(point, _)| una < point);
         let stays = view.ssthresh == last.ssthresh && view.window <= last.window;
         if was_cut && stays {
-            return Ok(false);
+            return Ok(None);
         }
         // By a mistake that is undone at the same time it was cut before.
         let mistaken = last.spurious != view.spurious;
@@ -193,7 +197,7 @@ impl Congestion {
             view.window,
             view.ssthresh
         );
-        Ok(true)
+        Ok(Some(window))
     }
 }
 

@@ -233,9 +233,17 @@ impl Pair {
         // Something may still come, or be about to: a clock that was set back stands still.
         let in_transit =
             self.way.poll_timeout().is_some() || self.hosts[1 - host].stands_still(self.now);
+        let other = &self.hosts[1 - host].stack;
         for (talk, (before, view)) in self.talks.iter_mut().zip(before) {
             let settings = talk.settings(host, config);
             let patience = &talk.patience[host];
+            // What an old duplicate of a SYN has begun is answered by nobody, or by who waits out
+            // the connection that had it.
+            let has_peer = !matches!(
+                other.state_of(talk.quad(1 - host)),
+                None | Some(State::TimeWait)
+            );
+            let is_excused = in_transit || (before == Some(State::SynReceived) && !has_peer);
             let told = match before {
                 Some(state) if at.stack.state_of(talk.quad(host)) == before => {
                     let waits = view.filter(|_| state != State::TimeWait);
@@ -247,7 +255,7 @@ impl Pair {
                 Some(state) => {
                     talk.gave_up[host] = true;
                     let by = (config, &settings);
-                    patience.check_given_up(time, by, state, view.as_ref(), in_transit)
+                    patience.check_given_up(time, by, state, view.as_ref(), is_excused)
                 }
             };
             told.map_err(|what| at.blame(host, &what))?;
@@ -442,12 +450,16 @@ impl Pair {
     }
 
     fn accept(&mut self, host: usize) -> Result<(), Broken> {
+        let stands_still = self.hosts[host].stands_still(self.now);
         let Host {
             stack, listener, ..
         } = &mut self.hosts[host];
         let Some(listener) = *listener else {
             return Ok(());
         };
+        // A copy of what brought a cookie back does so once more; and with a clock that stands still
+        // what follows an old duplicate of a SYN has the numbers of the connection before.
+        let may_repeat = self.scenario.has_cookies() || stands_still;
         while let Some(id) = stack.accept(listener) {
             let port = stack.quad(id).map_or(0, |quad| quad.src.1);
             let talk = Talk::number([port, talk::PORT]).and_then(|n| self.talks.get_mut(n));
@@ -455,8 +467,7 @@ impl Pair {
                 return Err(Broken(format!("port {port} connects, which nobody uses")));
             };
             let user = &mut talk.users[host];
-            if user.id.is_some() && self.scenario.has_cookies() {
-                // A copy of what brought a cookie back does so once more.
+            if user.id.is_some() && may_repeat {
                 stack.abort(id);
                 continue;
             }

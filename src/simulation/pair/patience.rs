@@ -137,15 +137,15 @@ impl Patience {
     }
 
     /// The connection has ended by a timer at `now`, on its own, when it saw itself like this and was
-    /// in the state `state`: whether it had waited for as long as it has to. `in_transit`: whether
-    /// something may still arrive.
+    /// in the state `state`: whether it had waited for as long as it has to. `is_excused`: whether
+    /// something may still arrive, or nobody is there.
     pub(super) fn check_given_up(
         &self,
         now: Instant,
         (config, settings): (&Config, &Settings),
         state: State,
         view: Option<&View>,
-        in_transit: bool,
+        is_excused: bool,
     ) -> Result<(), Broken> {
         let waited = now.saturating_duration_since(self.waits.0);
         let silence = now.saturating_duration_since(self.heard.0);
@@ -164,7 +164,7 @@ impl Patience {
             let least = keepalive.interval.max(second) * probes + keepalive.idle.max(second);
             let least = least.max(settings.user_timeout.unwrap_or_default());
             ensure!(
-                probes <= self.probes && least <= silence && (self.lost.1 || in_transit),
+                probes <= self.probes && least <= silence && (self.lost.1 || is_excused),
                 "{state}: gives up an idle peer after {} probes of {probes} and {silence:?} of \
                  {least:?}, something was lost: {}",
                 self.probes,
@@ -194,7 +194,7 @@ impl Patience {
         ensure!(
             limit + u32::from(handshake) <= self.tries
                 && least <= waited
-                && (self.lost.0 || in_transit)
+                && (self.lost.0 || is_excused)
                 && !idle,
             "{state}: gives up after {} transmissions and {waited:?} of {limit} and {least:?}, \
              something was lost: {}, nothing is outstanding: {idle}",
