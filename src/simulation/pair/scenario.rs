@@ -159,7 +159,8 @@ impl Scenario {
                     // So long, among the impatient, that they have to give up.
                     let long = !self.patient && dice.percent(60);
                     let most = if long { 3_000_000 } else { 100_000 };
-                    let until = at + Duration::from_millis(dice.below(most));
+                    // Of nothing the end would come before the beginning.
+                    let until = at + Duration::from_millis(1 + dice.below(most));
                     // One way, or both.
                     if dice.percent(50) {
                         self.calamities.push((at, Calamity::Dark(1 - host, true)));
