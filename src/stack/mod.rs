@@ -219,7 +219,9 @@ impl Stack {
         }
     }
 
-    /// When [`handle_timeout`](Stack::handle_timeout) is due; `None` where no timer runs.
+    /// When [`handle_timeout`](Stack::handle_timeout) is due; `None` where no timer runs. What is far
+    /// off is looked at before it is due, so this may have passed already; after a
+    /// `handle_timeout` at that time or later it has not.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [

@@ -40,7 +40,9 @@ impl Tcb {
             true => self.snd.iss + 1,
             false => self.snd.una - self.snd.max_wnd,
         };
-        if self.snd.nxt < ack || ack < oldest {
+        // What is neither above nor below is none of them either.
+        let is_known = oldest <= ack && ack <= self.snd.nxt;
+        if !is_known {
             self.challenge(now, config, segment);
             return false;
         }

@@ -68,10 +68,6 @@ impl Tcb {
     /// That was a mistake.
     pub(super) fn note_window_restored(&mut self) {
         (self.ecn.tell, self.ecn.reduced) = (false, None);
-        if self.ecn.release() && self.flight() == 0 {
-            // It ran for new text alone, which need not wait any more.
-            self.timers.stop(Timer::Retransmit);
-        }
     }
 
     /// The congestion window was reduced, for whatever reason: the peer is told (section

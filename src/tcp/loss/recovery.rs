@@ -327,8 +327,10 @@ impl Tcb {
     }
 
     /// The peer reports a congestion mark of what was sent since the window last shrank (RFC 3168
-    /// section 6.1.2): that it shrinks again. In recovery, too: this is one for which it did not.
+    /// section 6.1.2): that it shrinks again. In recovery, too: this is one for which it did not,
+    /// and which is no mistake.
     pub(in crate::tcp) fn reduce_for_ecn(&mut self, now: Instant) {
+        self.forbid_undo();
         let flight = self.flight();
         let in_recovery = self.flight.episode.is_some();
         self.reduce(now, flight, Cause::Ecn, in_recovery);
