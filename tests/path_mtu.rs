@@ -332,6 +332,25 @@ fn options_count_in_a_black_hole() {
     assert!(sent.starts_with(". 1:525 "), "{sent}");
 }
 
+/// Duplicate acknowledgments of a peer without SACK have told that something has left the network;
+/// of what is too large for the path nothing is in it.
+#[test]
+fn what_duplicates_told_of_is_not_in_flight_when_all_was_too_large() {
+    let (mut s, id) = open(|_| {});
+    s.send(id, 14_600);
+    let first = s.next_packet().unwrap();
+    while s.next_packet().is_some() {}
+    for _ in 0..2 {
+        s.inject(". 1 ack 1 win 65535");
+    }
+    s.raw(&too_big(1000, &first));
+    // Which audits the connection, too.
+    let (_, sent) = s.wait();
+    assert!(sent.starts_with(". 1:961 "), "{sent}");
+    let info = s.stack.info(id).unwrap();
+    assert_eq!(info.in_flight, 960);
+}
+
 #[test]
 fn an_acknowledgment_larger_than_any_path_takes_may_be_cut() {
     let mut s = Script::new();
