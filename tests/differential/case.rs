@@ -125,6 +125,16 @@ impl Case<'_> {
             && numbers.iter().all(|(kernel, ours)| kernel.seq < ours.seq)
     }
 
+    /// The kernel believes it, and its user has closed (RFC 9293 section 3.6.1, SHLD-3).
+    pub fn kernel_resets_for_text(&self) -> bool {
+        let kernel = &self.difference.kernel;
+        let closed = [State::FinWait1, State::FinWait2];
+        self.segment.len > 0
+            && closed.contains(&self.difference.before)
+            && kernel.said() == Said::Reset
+            && kernel.state == State::Closed
+    }
+
     /// The kernel does with the segment what it does with one that is in order: no reset.
     pub fn kernel_takes(&self) -> bool {
         self.difference.kernel.answer.reset.is_none()

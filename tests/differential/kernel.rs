@@ -8,7 +8,8 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::libc::linger;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, connect, listen, setsockopt,
+    socket, sockopt,
 };
 use zerotcp::device::{Device, Tun};
 use zerotcp::tcp::State;
@@ -23,24 +24,25 @@ use crate::segment::Reply;
 pub const PORT: u16 = 7;
 
 /// What takes chance, rate limits and memory of other connections away.
-const SETTINGS: [(&str, &str); 15] = [
-    ("tcp_challenge_ack_limit", "2147483647"),
-    ("tcp_invalid_ratelimit", "0"),
-    ("tcp_syncookies", "0"),
-    ("tcp_timestamps", "1"),
-    ("tcp_sack", "1"),
-    ("tcp_window_scaling", "1"),
-    ("tcp_ecn", "0"),
-    ("tcp_early_retrans", "0"),
-    ("tcp_no_metrics_save", "1"),
-    ("tcp_autocorking", "0"),
+const SETTINGS: [(&str, &str); 16] = [
+    ("ipv4/tcp_challenge_ack_limit", "2147483647"),
+    ("ipv4/tcp_invalid_ratelimit", "0"),
+    ("ipv4/tcp_syncookies", "0"),
+    ("ipv4/tcp_timestamps", "1"),
+    ("ipv4/tcp_sack", "1"),
+    ("ipv4/tcp_window_scaling", "1"),
+    ("ipv4/tcp_ecn", "0"),
+    ("ipv4/tcp_early_retrans", "0"),
+    ("ipv4/tcp_no_metrics_save", "1"),
+    ("ipv4/tcp_autocorking", "0"),
     // RFC 1337, as ours.
-    ("tcp_rfc1337", "1"),
+    ("ipv4/tcp_rfc1337", "1"),
     // Above a minute a connection without user stays a whole one in FIN-WAIT-2.
-    ("tcp_fin_timeout", "120"),
-    ("tcp_max_syn_backlog", "65536"),
-    ("tcp_max_tw_buckets", "262144"),
-    ("tcp_orphan_retries", "8"),
+    ("ipv4/tcp_fin_timeout", "120"),
+    ("ipv4/tcp_max_syn_backlog", "65536"),
+    ("core/somaxconn", "65536"),
+    ("ipv4/tcp_max_tw_buckets", "262144"),
+    ("ipv4/tcp_orphan_retries", "8"),
 ];
 
 /// The kernel of a network namespace.
@@ -55,12 +57,14 @@ impl Network {
     pub fn new() -> io::Result<Network> {
         for (name, value) in SETTINGS {
             // An older kernel may be without one of them.
-            if let Err(error) = fs::write(format!("/proc/sys/net/ipv4/{name}"), value) {
+            if let Err(error) = fs::write(format!("/proc/sys/net/{name}"), value) {
                 eprintln!("{name}: {error}");
             }
         }
         let tun = tun(KERNEL)?;
         let listener = TcpListener::bind((KERNEL, PORT))?;
+        // Half-open connections of earlier sequences stay for a minute.
+        listen(&listener, Backlog::MAXALLOWABLE)?;
         listener.set_nonblocking(true)?;
         Ok(Network {
             tun,

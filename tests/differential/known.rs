@@ -439,7 +439,7 @@ pub const KNOWN: &[Known] = &[
             case.is_synchronized()
                 && case.segment.flags.ack()
                 && case.acknowledges_what_was_before()
-                && case.kernel_takes()
+                && (case.kernel_takes() || case.kernel_resets_for_text())
                 && case.ours_did(Said::Acknowledgment, case.difference.before)
         },
     },
@@ -543,9 +543,17 @@ pub fn explain(difference: &Difference) -> Option<&'static Known> {
 pub fn is_doubtful(difference: &Difference) -> bool {
     let case = Case::of(difference);
     let (base, segment) = (&difference.base, &case.segment);
-    let before_the_beginning =
-        segment.flags.ack() && case.is_synchronized() && case.acknowledges_what_was_before();
+    // Its window sets nothing, but text ahead of its turn may be kept.
+    let ahead = case.above_next() > 0 && segment.sequence_len() > 0;
+    let before_the_beginning = segment.flags.ack()
+        && ahead
+        && case.is_synchronized()
+        && case.acknowledges_what_was_before();
     let unscaled = base.character.window_scale.is_none() && matches!(segment.seq, Seq::Edge(_));
-    let news = difference.history.sending || segment.window < u16::MAX;
+    let acknowledges = match segment.ack {
+        Ack::Una(above) => above > 0,
+        _ => true,
+    };
+    let news = (difference.history.sending && acknowledges) || segment.window < u16::MAX;
     case.lacks_timestamp() || before_the_beginning || unscaled || (news && case.ends_at_next())
 }
