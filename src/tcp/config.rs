@@ -87,8 +87,8 @@ pub struct Config {
     /// How long a peer may delay its acknowledgments: what a probe for a lost tail waits on top
     /// where one segment is in flight (RFC 8985 section 7.2). 50 ms: Linux takes 40, or a round
     /// trip. A peer that takes longer gets one segment twice and says so, and from then on it
-    /// is 200 ms for this peer, the worst case of the RFC, after which a probe would hardly be
-    /// before the retransmission timeout.
+    /// is 200 ms for this peer, after which a probe would hardly be before the retransmission
+    /// timeout.
     pub max_ack_delay: Duration,
     /// The shortest time after which a probe is sent for a tail that may be lost. 10 ms: a
     /// peer's host may be busy with other things for so long (RFC 8985 section 7.2).

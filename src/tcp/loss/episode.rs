@@ -81,7 +81,9 @@ pub(in crate::tcp) struct TailProbe {
     pub(super) stale: bool,
     /// It goes out next.
     pub(super) due: bool,
-    /// One was needless: the peer takes longer to acknowledge than we thought.
+    /// It was sent for the only segment in flight.
+    pub(super) lone: bool,
+    /// Such a one was needless: the peer takes longer to acknowledge than we thought.
     pub(super) patient: bool,
 }
 
@@ -96,9 +98,9 @@ impl TailProbe {
         self.out.is_some()
     }
 
-    /// Whether it carries what was sent before.
-    pub(super) fn is_repetition(&self) -> bool {
-        self.out.is_some_and(|(_, again)| again)
+    /// The number after it, if it carries what was sent before.
+    pub(super) fn repeated(&self) -> Option<SeqNumber> {
+        self.out.filter(|(_, again)| *again).map(|(end, _)| end)
     }
 
     /// What it would have asked for is acknowledged.
@@ -126,7 +128,7 @@ impl TailProbe {
         };
         let needless = report.duplicate.is_some_and(|block| block.right == end)
             || (report.is_duplicate && !report.sacks);
-        self.patient |= again && needless;
+        self.patient |= again && needless && self.lone;
         let over = !again || needless || end < una;
         if over {
             self.out = None;

@@ -94,6 +94,17 @@ impl Flight {
         self.board.in_flight().saturating_sub(self.gone)
     }
 
+    /// What would show that an episode that begins with SND.UNA `una` is a mistake. What a probe
+    /// has repeated was sent again, too: its arrival shows nothing.
+    fn undo(&self, una: SeqNumber, restores: bool) -> Undo {
+        let mut undo = Undo::new(una, restores);
+        let repeated = self.tail.repeated();
+        if let Some((octets, at)) = repeated.and_then(|end| self.board.sent_up_to(end)) {
+            undo.note_sent_again(at, octets);
+        }
+        undo
+    }
+
     /// As [`Scoreboard::mark_larger_lost`]: what duplicate acknowledgments have told to be gone
     /// may be among it.
     pub(in crate::tcp) fn mark_larger_lost(&mut self, len: u32) {

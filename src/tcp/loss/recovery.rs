@@ -3,7 +3,7 @@
 
 use super::episode::{Episode, Kind, Report};
 use super::undo::News;
-use super::{Evidence, Frto, Prr, Undo};
+use super::{Evidence, Frto, Prr};
 use crate::tcp::config::Config;
 use crate::tcp::congestion::{Acked, Cause, CongestionEvent, Controller};
 use crate::tcp::tcb::Tcb;
@@ -166,13 +166,16 @@ impl Tcb {
 
     /// The timer of what may only have been overtaken has expired.
     pub(in crate::tcp) fn on_reorder_timeout(&mut self, now: Instant) {
-        let lost_before = self.flight.board.lost();
+        let (lost_before, window) = (self.flight.board.lost(), self.network_window());
+        let is_full = window < self.flight.pipe() + u32::from(self.snd.mss);
         self.detect_losses(now);
         match &self.flight.episode {
             None if lost_before < self.flight.board.lost() => {
                 let report = Report::of(self.flight());
                 self.begin_fast_recovery(now, &report);
-                self.wait_for_clock(now);
+                if is_full {
+                    self.wait_for_clock(now);
+                }
             }
             // The acknowledgment that was waited for did not come.
             Some(episode) if episode.is_unanswered() => {
@@ -183,13 +186,12 @@ impl Tcb {
     }
 
     /// Recovery begins without an acknowledgment, so nothing has left the network for what it
-    /// sends, if new text took the place of what arrived last (limited transmit, RFC 5681
-    /// section 3.2). A full queue would drop the first retransmission, which is congestion
-    /// once more; the next acknowledgment lets it go (RFC 6937 section 3), or the time for which
-    /// what is overtaken is waited for.
+    /// sends: the window was full, as new text took the place of what arrived last (limited
+    /// transmit, RFC 5681 section 3.2). A full queue would drop the first retransmission, which
+    /// is congestion once more; the next acknowledgment lets it go (RFC 6937 section 3), or the
+    /// time for which what is overtaken is waited for.
     fn wait_for_clock(&mut self, now: Instant) {
-        let is_full = self.flight.board.last_sent_at() >= Some(self.liveness.heard);
-        if self.flight.pipe() == 0 || !is_full {
+        if self.flight.pipe() == 0 {
             return;
         }
         if let Some(Episode {
@@ -245,8 +247,6 @@ impl Tcb {
         // One reduction a window is enough (RFC 3168 section 6.1.2). That one was no mistake,
         // and neither is this where the network says so itself.
         let reduces = !self.is_reduced();
-        // If a probe repeats what is lost, its arrival will not show that nothing was.
-        let probed = self.flight.tail.is_repetition();
         if reduces {
             self.reduce(now, flight, Cause::Loss, false);
         }
@@ -254,7 +254,7 @@ impl Tcb {
         self.flight.episode = Some(Episode {
             point: self.snd.nxt,
             reduced_at: now,
-            undo: Undo::new(self.snd.una, reduces && !report.marked && !probed),
+            undo: self.flight.undo(self.snd.una, reduces && !report.marked),
             kind: Kind::Fast {
                 prr: Prr::new(flight, self.flight.pipe(), mss),
                 highest_again: self.snd.una,
@@ -300,7 +300,10 @@ impl Tcb {
                 },
             },
             // What is undone is all of it, so all of it must have been a mistake.
-            undo: before.map_or(Undo::new(una, true), |before| before.undo),
+            undo: match before {
+                Some(before) => before.undo,
+                None => flight.undo(una, true),
+            },
         });
         flight.at_once = true;
         (flight.duplicate_acks, flight.gone) = (0, 0);
@@ -334,6 +337,9 @@ impl Tcb {
         let flight = self.flight();
         let in_recovery = self.flight.episode.is_some();
         self.reduce(now, flight, Cause::Ecn, in_recovery);
+        if let Some(episode) = &mut self.flight.episode {
+            episode.reduced_at = now;
+        }
     }
 
     /// New data was acknowledged outside of fast recovery.

@@ -35,13 +35,14 @@ impl Tcb {
         self.timers.set(Timer::TailProbe, due);
     }
 
-    /// How long the peer may keep the acknowledgment of a lone segment: the worst case of section
-    /// 7.2, once a probe was needless.
+    /// How long the peer may keep the acknowledgment of a lone segment: longer once a probe for one
+    /// was needless.
     fn ack_delay_of_peer(&self, config: &Config) -> Duration {
-        const WORST: Duration = Duration::from_millis(200);
+        /// What most hosts stay within.
+        const LONG: Duration = Duration::from_millis(200);
 
         match self.flight.tail.patient {
-            true => config.max_ack_delay.max(WORST),
+            true => config.max_ack_delay.max(LONG),
             false => config.max_ack_delay,
         }
     }
@@ -73,6 +74,7 @@ impl Tcb {
         if self.send_edge() < end {
             return None;
         }
+        self.flight.tail.lone = self.flight.board.in_flight() <= mss;
         self.flight.tail.out = Some((end.max(self.snd.nxt), again));
         self.flight.tail.stale = true;
         self.tally.tail_probes += 1;
