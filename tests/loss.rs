@@ -360,6 +360,93 @@ fn a_retransmission_that_is_lost_too_goes_out_again_and_halves_the_window_again(
     }
 }
 
+/// RFC 5681 section 4.3.
+#[test]
+fn a_retransmission_that_is_lost_after_a_timeout_halves_the_window_again() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        let mut sent = Vec::new();
+        while l.info().phase != Phase::Loss {
+            sent = l.wait().1;
+        }
+        assert_eq!(sent, ["1:1001"]);
+        l.pass(RTT);
+        l.ack(1001);
+        assert_eq!(l.sent(), ["1001:2001", "2001:3001"]);
+        assert_eq!(l.windows(), (2, 5));
+        l.pass(RTT);
+        // The first of them is lost.
+        l.sack(1001, "2001:3001");
+        assert_eq!(l.sent()[0], "1001:2001");
+        assert_eq!(l.windows().1, 2);
+        l.finish(10_001);
+    }
+}
+
+/// A D-SACK of what was sent but once speaks of the network, not of what was sent again.
+#[test]
+fn what_the_network_has_doubled_undoes_nothing() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 10_000);
+        l.pass(RTT);
+        l.sack(1, "1001:10001");
+        assert_eq!(l.sent()[0], "1:1001");
+        // Before the end and after it.
+        l.sack(1, "2001:3001 1001:10001");
+        l.pass(RTT);
+        l.ack(10_001);
+        l.sack(10_001, "3001:4001");
+        assert_eq!(l.windows(), (5, 5), "{mode:?}");
+        assert_eq!(l.info().tally.spurious, 0);
+        l.sack(10_001, "1:1001");
+        assert_eq!(l.info().tally.spurious, 1);
+        assert!(l.windows().0 >= 10, "{mode:?}");
+    }
+}
+
+/// By a timer nothing arrives, so nothing more goes out (RFC 6937 section 3), be it that all that was
+/// under way turns out to be lost.
+#[test]
+fn what_a_timer_finds_lost_in_recovery_waits_for_what_arrives() {
+    for mode in each(&[SACK, BOTH]) {
+        let mut l = Sender::sending(mode, 60_000);
+        l.pass(RTT);
+        // Segments overtake each other.
+        l.sack(1, "1001:2001");
+        l.pass(5);
+        l.ack(2001);
+        while l.info_end() < 30_001 {
+            l.sent();
+            l.pass(RTT);
+            let end = l.info_end();
+            l.ack(end);
+        }
+        l.sent();
+        let start = l.info_end() - l.info().unacknowledged;
+        let count = l.info().unacknowledged / 1000;
+        assert!(count > 12, "{count}");
+        l.pass(RTT);
+        // One is lost, then another arrives that was sent after many.
+        let block = |from: u32, to: u32| format!("{}:{}", start + from * 1000, start + to * 1000);
+        l.sack(start, &block(1, 2));
+        l.pass(RTT / 4 + 1);
+        assert_eq!(l.info().phase, Phase::Recovery);
+        l.sent();
+        l.pass(RTT / 4);
+        l.sent();
+        l.sack(
+            start,
+            &format!("{} {}", block(count - 2, count - 1), block(1, 2)),
+        );
+        let before = l.sent().len();
+        l.pass(RTT / 4 + 1);
+        let sent = l.sent();
+        assert!(before + sent.len() <= 2, "{mode:?}: {before} and {sent:?}");
+        assert!(l.info().phase == Phase::Recovery);
+        l.finish(60_001);
+    }
+}
+
 /// RFC 6937: what goes out in a recovery is in proportion to what arrives.
 #[test]
 fn many_losses_are_repaired_in_step_with_what_arrives() {

@@ -356,6 +356,73 @@ fn a_mark_of_what_was_sent_since_the_last_one_reduces_in_recovery() {
     assert_eq!(l.windows().1, 2, "and so is this");
 }
 
+/// In such a recovery, what is lost of what was sent since the mark has not been paid for: with SACK
+/// and without.
+#[test]
+fn a_loss_of_what_was_sent_since_a_mark_reduces_in_recovery() {
+    for mode in [BOTH, STAMPS] {
+        let mut l = Sender::with(mode, 65_535, |config| config.tcp.ecn = Ecn::Offer);
+        l.s.send(l.id, 30_000);
+        l.sent();
+        l.pass(RTT);
+        l.marks = true;
+        l.ack(2001);
+        l.marks = false;
+        l.pass(RTT);
+        l.ack(8001);
+        l.expect(&["10001:11001", "11001:12001", "12001:13001"]);
+        let report = |l: &mut Sender, ack, blocks: &str| match mode.sack {
+            true => l.sack(ack, blocks),
+            false => l.ack(ack),
+        };
+        // The ninth is lost, sent before the mark, and the twelfth, which was sent after that.
+        l.pass(RTT);
+        for blocks in ["9001:10001", "9001:11001", "9001:11001 12001:13001"] {
+            report(&mut l, 8001, blocks);
+        }
+        let mut sent = l.sent();
+        for _ in 0..3 {
+            l.pass(RTT / 4);
+            sent.extend(l.sent());
+        }
+        assert!(sent.contains(&"8001:9001".into()), "{mode:?}: {sent:?}");
+        assert_eq!(l.windows().1, 4, "{mode:?}: it was paid for");
+        l.pass(RTT);
+        report(&mut l, 11_001, "12001:13001");
+        l.pass(RTT / 4 + 1);
+        l.sent();
+        assert_eq!(l.windows().1, 2, "{mode:?}: this was not");
+        let end = l.info_end();
+        l.ack(end);
+        assert_eq!(l.windows(), (2, 2), "{mode:?}: once");
+    }
+}
+
+/// Nor is what was sent again since, though no recovery goes on.
+#[test]
+fn a_probe_that_is_lost_after_a_mark_reduces() {
+    let mut l = Sender::with(BOTH, 65_535, |config| config.tcp.ecn = Ecn::Offer);
+    l.s.send(l.id, 10_000);
+    l.sent();
+    l.pass(RTT);
+    l.marks = true;
+    l.ack(2001);
+    l.marks = false;
+    l.ack(8001);
+    assert_eq!(l.windows().1, 4);
+    let (_, probe) = l.wait();
+    assert_eq!(probe, ["9001:10001"]);
+    l.pass(RTT / 2);
+    l.s.send(l.id, 3000);
+    let new = l.sent();
+    assert!(new.len() > 1, "{new:?}");
+    let end = l.info_end();
+    l.pass(RTT);
+    l.sack(8001, &format!("10001:{end}"));
+    l.pass(RTT / 4 + 1);
+    assert_eq!(l.windows().1, 2, "{:?}", l.info());
+}
+
 #[test]
 fn after_idling_the_window_restarts_and_unused_it_does_not_grow() {
     let mut l = Sender::new(SACK);

@@ -17,6 +17,7 @@ tests! {
     "3168-4" => at_a_window_of_one_segment_new_text_waits_for_the_timer,
     "3168-4" => new_text_that_waits_for_the_timer_does_not_lose_it,
     "3168-4" => a_mark_at_the_least_window_is_not_undone,
+    "3168-4" => a_probe_does_not_take_along_what_waits_for_the_timer,
     "3168-5" => a_mark_outside_the_window_is_ignored,
     "3168-6" => a_mark_on_a_fragment_is_the_datagrams,
 }
@@ -185,6 +186,27 @@ fn at_a_window_of_one_segment_new_text_waits_for_the_timer(start: Start) {
     s.inject(". 1 ack 2001");
     let sent = s.next().expect("the next one");
     assert!(sent.starts_with("P. 2001:3001 ack 1 "), "{sent}");
+}
+
+/// Nor does a probe for a lost tail take it along (RFC 8985 section 7.3).
+fn a_probe_does_not_take_along_what_waits_for_the_timer(start: Start) {
+    let s = start.script_with(|config| {
+        config.tcp.initial_window = 1;
+        config.tcp.settings.nagle = false;
+    });
+    let (mut s, id) = opened(s, ",nop,nop,sackOK");
+    for n in 0..10 {
+        s.send(id, 100);
+        s.expect(&format!("P. {}:{} ack 1 ect0", n * 100 + 1, n * 100 + 101));
+    }
+    s.pass(100);
+    s.inject("E. 1 ack 101");
+    s.send(id, 1000);
+    s.expect_nothing();
+    let (_, sent) = s.wait();
+    assert!(sent.starts_with(". 901:1001 ack 1 "), "{sent}");
+    s.inject(". 1 ack 1001");
+    s.expect_nothing();
 }
 
 /// What was in flight beside it may be acknowledged before the timer fires.

@@ -214,10 +214,16 @@ impl Controller for Cubic {
             // Where the curve was says nothing any more; where its plateau is may.
             _ => Stage::Waiting,
         };
+        self.before = Before::default();
     }
 
     fn on_mss(&mut self, old: u32, new: u32) {
         self.cwnd = rescale(self.cwnd, old, new);
+        if self.before.cwnd > 0 {
+            self.before.cwnd = rescale(self.before.cwnd, old, new);
+            // Its curve and Reno's window are of the old size.
+            self.before.w_est = 0;
+        }
         if matches!(self.stage, Stage::Avoidance(_)) {
             // Its curve and Reno's window are of the old size.
             self.stage = Stage::Waiting;

@@ -136,10 +136,14 @@ impl Controller for NewReno {
         self.acked = 0;
         self.after_timeout = false;
         self.hystart = self.hystart.map(|_| HyStart::new());
+        self.before = (0, 0);
     }
 
     fn on_mss(&mut self, old: u32, new: u32) {
         self.cwnd = rescale(self.cwnd, old, new);
+        if self.before.0 > 0 {
+            self.before.0 = rescale(self.before.0, old, new);
+        }
     }
 }
 

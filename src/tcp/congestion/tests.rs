@@ -108,6 +108,22 @@ fn a_controller_of_the_users_own_is_started_and_asked() {
 }
 
 #[test]
+fn what_is_undone_holds_as_many_segments_of_todays_size_and_nothing_after_a_silence() {
+    for algorithm in [Algorithm::NewReno, Algorithm::Cubic] {
+        let mut congestion = Congestion::new(algorithm, &start(10));
+        congestion.on_congestion(&event(Cause::Loss, 10 * MSS));
+        congestion.on_mss(MSS, MSS / 2);
+        congestion.undo(Instant::ZERO);
+        assert_eq!(congestion.window(), 10 * MSS / 2, "{algorithm:?}");
+        let mut congestion = Congestion::new(algorithm, &start(10));
+        congestion.on_congestion(&event(Cause::Loss, 10 * MSS));
+        congestion.on_restart(Instant::ZERO, 2 * MSS);
+        congestion.undo(Instant::ZERO);
+        assert_eq!(congestion.window(), 2 * MSS, "{algorithm:?}");
+    }
+}
+
+#[test]
 fn the_state_is_small() {
     assert!(size_of::<NewReno>() <= 48, "{}", size_of::<NewReno>());
     assert!(size_of::<Cubic>() <= 64, "{}", size_of::<Cubic>());
@@ -252,6 +268,7 @@ proptest! {
                 Call::Restart(window) => {
                     let window = window.max(mss);
                     congestion.on_restart(now, window);
+                    undone = None;
                     prop_assert_eq!(congestion.window(), before.min(window));
                     prop_assert_eq!(congestion.slow_start_threshold(), threshold);
                 }

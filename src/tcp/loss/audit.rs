@@ -12,9 +12,10 @@ pub(crate) const MAX_RUNS: usize = Scoreboard::MAX_RUNS;
 impl Flight {
     /// The episode of recovery that goes on.
     pub(in crate::tcp) fn recovery(&self) -> Option<Recovery> {
-        self.episode.as_ref().map(|episode| Recovery {
+        let (episode, undo) = (self.episode.as_ref()?, self.undo.as_ref()?);
+        Some(Recovery {
             is_fast: episode.is_fast(),
-            from: episode.undo.start(),
+            from: undo.start(),
         })
     }
 
@@ -46,6 +47,10 @@ impl Flight {
             "a retransmission goes out at once, and nothing is lost"
         );
         if let Some(episode) = &self.episode {
+            hold!(
+                self.undo.is_some(),
+                "nothing would show that it is a mistake"
+            );
             // RFC 6582 section 3.2 step 3, RFC 6675 section 5: an acknowledgment of it all ends it.
             let point = episode.point;
             hold!(

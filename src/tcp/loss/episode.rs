@@ -1,17 +1,13 @@
 //! What goes on with what is in flight: an episode of recovery, a probe for the tail, and what
 //! an acknowledgment reports.
 
-use super::{Arrived, Frto, Prr, Undo};
-use crate::time::Instant;
+use super::{Arrived, Frto, Prr};
 use crate::wire::{SackBlock, SeqNumber};
 /// One episode of recovery.
 #[derive(Debug)]
 pub(in crate::tcp) struct Episode {
     /// RecoveryPoint: it ends when everything before this is acknowledged.
     pub(super) point: SeqNumber,
-    /// When the congestion window was last reduced in it.
-    pub(super) reduced_at: Instant,
-    pub(super) undo: Undo,
     pub(super) kind: Kind,
 }
 

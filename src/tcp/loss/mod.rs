@@ -40,6 +40,7 @@ use self::rack::{Arrived, Rack};
 pub(crate) use self::scoreboard::Fate;
 use self::scoreboard::Scoreboard;
 use self::undo::{Frto, Undo};
+use crate::time::Instant;
 use crate::wire::SeqNumber;
 
 /// What is in flight and how it fares.
@@ -50,9 +51,11 @@ pub(super) struct Flight {
     pub(super) tail: TailProbe,
     /// The episode of recovery that goes on, if one does.
     pub(super) episode: Option<Episode>,
-    /// The last one, as long as the peer may yet report that all of it was needless: until
-    /// more than this is acknowledged.
-    pub(super) past: Option<(Undo, SeqNumber)>,
+    /// What would show that it is a mistake, or that the last one was, as long as the peer may yet
+    /// report that all of it was needless.
+    pub(super) undo: Option<Undo>,
+    /// When the congestion window was last reduced.
+    pub(super) reduced_at: Instant,
     /// No fast recovery begins before this is acknowledged (RFC 6582 section 3.2 step 2 and
     /// section 4, RFC 6675 section 5.1).
     pub(super) not_before: Option<SeqNumber>,
@@ -74,7 +77,8 @@ impl Flight {
             rack: Rack::new(iss),
             tail: TailProbe::default(),
             episode: None,
-            past: None,
+            undo: None,
+            reduced_at: Instant::ZERO,
             not_before: None,
             duplicate_acks: 0,
             gone: 0,
@@ -89,20 +93,30 @@ impl Flight {
         self.episode.is_none() && self.not_before.is_none_or(|point| point < una)
     }
 
+    fn is_in_fast_recovery(&self) -> bool {
+        self.episode.as_ref().is_some_and(Episode::is_fast)
+    }
+
     /// Octets in the network, as far as we know (RFC 6675's pipe).
     pub(super) fn pipe(&self) -> u32 {
         self.board.in_flight().saturating_sub(self.gone)
     }
 
-    /// What would show that an episode that begins with SND.UNA `una` is a mistake. What a probe
-    /// has repeated was sent again, too: its arrival shows nothing.
-    fn undo(&self, una: SeqNumber, restores: bool) -> Undo {
+    /// An episode begins with SND.UNA `una`. What a probe has repeated was sent again, too: its
+    /// arrival shows nothing.
+    fn begin_undo(&mut self, una: SeqNumber, restores: bool) {
         let mut undo = Undo::new(una, restores);
-        let repeated = self.tail.repeated();
-        if let Some((octets, at)) = repeated.and_then(|end| self.board.sent_up_to(end)) {
-            undo.note_sent_again(at, octets);
+        if let Some(end) = self.tail.repeated()
+            && let Some((start, at)) = self.board.sent_up_to(end)
+        {
+            undo.note_sent_again(at, start, end);
         }
-        undo
+        self.undo = Some(undo);
+    }
+
+    /// What would show that the episode that goes on is a mistake.
+    fn undo_of_episode(&mut self) -> Option<&mut Undo> {
+        self.undo.as_mut().filter(|_| self.episode.is_some())
     }
 
     /// As [`Scoreboard::mark_larger_lost`]: what duplicate acknowledgments have told to be gone

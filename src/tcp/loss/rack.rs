@@ -115,9 +115,9 @@ impl Rack {
         self.reordering_seen
     }
 
-    /// Step 4: a D-SACK says that something was sent again for nothing. The window in which
-    /// segments may overtake each other grows once a round trip.
-    pub(in crate::tcp) fn note_duplicate(&mut self, una: SeqNumber, nxt: SeqNumber) {
+    /// Step 4: something was taken for lost and was not, by a D-SACK or by what else shows that. The
+    /// window in which segments may overtake each other grows once a round trip.
+    pub(in crate::tcp) fn note_needless(&mut self, una: SeqNumber, nxt: SeqNumber) {
         if self.round.is_none_or(|round| round <= una) {
             self.round = Some(nxt);
             self.multiple = self.multiple.saturating_add(1);

@@ -84,7 +84,7 @@ impl Tcb {
         let una = self.snd.una;
         self.tally.reordered = self.tally.reordered.wrapping_add(report.arrived.overtaken);
         if report.duplicate.is_some() && !self.flight.tail.is_reported(report) {
-            self.flight.rack.note_duplicate(una, self.snd.nxt);
+            self.flight.rack.note_needless(una, self.snd.nxt);
         }
         if self.flight.tail.has_repaired(una, report) && self.flight.episode.is_none() {
             self.reduce(now, report.flight, Cause::Loss, false);
@@ -96,23 +96,21 @@ impl Tcb {
             self.undo(now);
         }
         self.review_past(now, report);
-        let was_fast = self.flight.episode.as_ref().is_some_and(Episode::is_fast);
+        let was_fast = self.flight.is_in_fast_recovery();
         let ended = self.end_episode();
 
         let lost_before = self.flight.board.lost();
-        let delivered = match self.rcv.sack_permitted {
-            true => {
-                self.detect_losses(now);
-                report.arrived.octets
-            }
-            false => self.count_duplicates(report),
+        let (delivered, lost_again) = match self.rcv.sack_permitted {
+            true => (report.arrived.octets, self.detect_losses(now)),
+            false => (self.count_duplicates(report), false),
         };
+        self.reduce_in_recovery(now, lost_again);
         let lost = self.flight.board.lost();
         // What goes out again for another reason, a smaller MTU or a window that was closed,
         // is no sign of congestion.
         let congested = lost_before < lost || (ended && lost > 0);
         if congested && self.flight.may_begin_fast_recovery(una) {
-            self.begin_fast_recovery(now, report);
+            self.begin_fast_recovery(now, report, lost_again);
         }
         self.flight.at_once &= lost > 0;
         let (pipe, mss) = (self.flight.pipe(), u32::from(self.snd.mss));
@@ -140,8 +138,10 @@ impl Tcb {
         self.rearm(now, config, report.acked > 0);
     }
 
-    /// RFC 8985 section 6.2 step 5, also when its timer fires.
-    pub(in crate::tcp) fn detect_losses(&mut self, now: Instant) {
+    /// RFC 8985 section 6.2 step 5, also when its timer fires. Whether something is lost that was sent
+    /// again since the window was last reduced: the network is worse than it seemed (RFC 5681 section
+    /// 4.3).
+    pub(in crate::tcp) fn detect_losses(&mut self, now: Instant) -> bool {
         let times = (self.rtt.min(), self.srtt());
         let flight = &mut self.flight;
         let at_once =
@@ -151,28 +151,51 @@ impl Tcb {
             Some(due) => self.timers.set(Timer::Reorder, due),
             None => self.timers.stop(Timer::Reorder),
         }
-        if let (Some(episode), Some(sent_at)) = (&mut self.flight.episode, lost_again)
-            && episode.is_fast()
-            && episode.reduced_at <= sent_at
-        {
-            // A retransmission was lost: the network is worse than it seemed (RFC 5681
-            // section 4.3).
-            episode.point = self.snd.nxt;
-            episode.reduced_at = now;
-            let flight = self.flight();
-            self.reduce(now, flight, Cause::Loss, true);
+        lost_again.is_some_and(|sent_at| self.flight.reduced_at <= sent_at)
+    }
+
+    /// The window shrinks once more in recovery where what is lost was sent since it last did: again,
+    /// or for the first time, where an earlier reduction had paid for the beginning.
+    fn reduce_in_recovery(&mut self, now: Instant, lost_again: bool) {
+        let is_lost = self.flight.board.lost() > 0;
+        let is_later = is_lost && self.flight.is_in_fast_recovery() && !self.is_reduced();
+        if self.flight.episode.is_some() && (lost_again || is_later) {
+            self.reduce_again(now);
         }
+    }
+
+    /// Something is lost in recovery that was sent since the window was last reduced.
+    fn reduce_again(&mut self, now: Instant) {
+        if let Some(episode) = &mut self.flight.episode {
+            episode.point = self.snd.nxt;
+            if let Kind::Timeout { frto } = &mut episode.kind {
+                // It was asked about what was sent before the point.
+                *frto = Frto::Off;
+            }
+        }
+        let flight = self.flight();
+        self.reduce(now, flight, Cause::Loss, true);
     }
 
     /// The timer of what may only have been overtaken has expired.
     pub(in crate::tcp) fn on_reorder_timeout(&mut self, now: Instant) {
         let (lost_before, window) = (self.flight.board.lost(), self.network_window());
         let is_full = window < self.flight.pipe() + u32::from(self.snd.mss);
-        self.detect_losses(now);
+        let lost_again = self.detect_losses(now);
+        self.reduce_in_recovery(now, lost_again);
+        let lost = self.flight.board.lost().saturating_sub(lost_before);
+        if let Some(Episode {
+            kind: Kind::Fast { prr, .. },
+            ..
+        }) = &mut self.flight.episode
+        {
+            // Nothing has arrived, so that makes no room (RFC 6937 section 3).
+            prr.spend(lost);
+        }
         match &self.flight.episode {
             None if lost_before < self.flight.board.lost() => {
                 let report = Report::of(self.flight());
-                self.begin_fast_recovery(now, &report);
+                self.begin_fast_recovery(now, &report, lost_again);
                 if is_full {
                     self.wait_for_clock(now);
                 }
@@ -242,19 +265,19 @@ impl Tcb {
         mss
     }
 
-    fn begin_fast_recovery(&mut self, now: Instant, report: &Report) {
+    fn begin_fast_recovery(&mut self, now: Instant, report: &Report, lost_again: bool) {
         let flight = report.flight;
         // One reduction a window is enough (RFC 3168 section 6.1.2). That one was no mistake,
         // and neither is this where the network says so itself.
-        let reduces = !self.is_reduced();
+        let reduces = lost_again || !self.is_reduced();
         if reduces {
             self.reduce(now, flight, Cause::Loss, false);
         }
         let mss = self.snd.mss.into();
+        self.flight
+            .begin_undo(self.snd.una, reduces && !report.marked);
         self.flight.episode = Some(Episode {
             point: self.snd.nxt,
-            reduced_at: now,
-            undo: self.flight.undo(self.snd.una, reduces && !report.marked),
             kind: Kind::Fast {
                 prr: Prr::new(flight, self.flight.pipe(), mss),
                 highest_again: self.snd.una,
@@ -289,20 +312,18 @@ impl Tcb {
         // The same octets timed out before (RFC 5681 section 3.1, equation 4).
         let again = self.retries > 1 && before.as_ref().is_some_and(|before| !before.is_fast());
         let in_recovery = before.is_some();
+        if !in_recovery {
+            // Else what is undone is all of it, so all of it must have been a mistake.
+            flight.begin_undo(una, true);
+        }
         flight.episode = Some(Episode {
             point: self.snd.nxt,
-            reduced_at: now,
             kind: Kind::Timeout {
                 // Not in the midst of another recovery (RFC 5682 section 2.1 step 1).
                 frto: match before {
                     None => Frto::Waiting(una),
                     Some(_) => Frto::Off,
                 },
-            },
-            // What is undone is all of it, so all of it must have been a mistake.
-            undo: match before {
-                Some(before) => before.undo,
-                None => flight.undo(una, true),
             },
         });
         flight.at_once = true;
@@ -315,10 +336,13 @@ impl Tcb {
 
     /// Congestion: the window shrinks; `in_recovery` from an earlier one.
     fn reduce(&mut self, now: Instant, flight: u32, cause: Cause, in_recovery: bool) {
-        self.flight.past = None;
+        if self.flight.episode.is_none() {
+            self.flight.undo = None;
+        }
         // Of the first window, and more than four kilobytes of it.
         let first = self.tally.octets_acked < 10 * u64::from(self.snd.mss);
         self.flight.lost_at_start |= first && flight > 4096 && cause != Cause::Ecn;
+        self.flight.reduced_at = now;
         self.congestion.on_congestion(&CongestionEvent {
             now,
             in_flight: flight,
@@ -337,9 +361,6 @@ impl Tcb {
         let flight = self.flight();
         let in_recovery = self.flight.episode.is_some();
         self.reduce(now, flight, Cause::Ecn, in_recovery);
-        if let Some(episode) = &mut self.flight.episode {
-            episode.reduced_at = now;
-        }
     }
 
     /// New data was acknowledged outside of fast recovery.
@@ -360,15 +381,16 @@ impl Tcb {
     /// Whether an acknowledgment shows that the episode was a mistake.
     fn was_mistake(&mut self, report: &Report, echo: Echo) -> bool {
         let una = self.snd.una;
-        let (board, episode) = (&self.flight.board, &mut self.flight.episode);
-        let Some(episode) = episode else {
+        let flight = &mut self.flight;
+        let (Some(episode), Some(undo)) = (&mut flight.episode, &mut flight.undo) else {
             return false;
         };
+        let board = &flight.board;
         let reported = report
             .duplicate
-            .is_some_and(|block| episode.undo.note_duplicate(block));
+            .is_some_and(|block| undo.note_duplicate(block));
         let advances = report.acked > 0;
-        let refuted = advances && episode.undo.is_refuted(|at| echo.is_older_than(at));
+        let refuted = advances && undo.is_refuted(|at| echo.is_older_than(at));
         let refuted_by_frto = match &mut episode.kind {
             Kind::Timeout { frto } => frto.digest(
                 episode.point,
@@ -384,13 +406,20 @@ impl Tcb {
             Kind::Fast { .. } => false,
         };
         // What was taken for lost has arrived before any of it was sent again.
-        let late = episode.is_fast() && episode.undo.is_unsent() && board.lost() == 0;
+        let late = episode.is_fast() && undo.is_unsent() && board.lost() == 0;
         reported || refuted || refuted_by_frto || late
     }
 
     fn undo(&mut self, now: Instant) {
-        let episode = self.flight.episode.take();
-        if episode.is_some_and(|episode| episode.undo.restores()) {
+        if self.flight.is_in_fast_recovery() {
+            // A D-SACK comes a round trip later, if it was sent again at all, and counts no more: with an
+            // acknowledgment of what has been sent by now.
+            self.flight
+                .rack
+                .note_needless(self.snd.una, self.snd.nxt + 1);
+        }
+        self.flight.episode = None;
+        if self.flight.undo.take().is_some_and(|undo| undo.restores()) {
             self.restore_window(now);
         }
         self.flight.board.forgive();
@@ -407,9 +436,9 @@ impl Tcb {
 
     /// The network itself says that it is congested.
     fn forbid_undo(&mut self) {
-        self.flight.past = None;
-        if let Some(episode) = &mut self.flight.episode {
-            episode.undo.forbid();
+        match self.flight.undo_of_episode() {
+            Some(undo) => undo.forbid(),
+            None => self.flight.undo = None,
         }
     }
 
@@ -417,19 +446,22 @@ impl Tcb {
     /// a duplicate. Such a report comes after the end: what was sent again followed all that
     /// had been sent before.
     fn review_past(&mut self, now: Instant, report: &Report) {
-        let Some((undo, until)) = &mut self.flight.past else {
+        let Some(undo) = &mut self.flight.undo else {
             return;
         };
-        let is_over = *until < self.snd.una;
+        if self.flight.episode.is_some() {
+            return;
+        }
         let mistake = report
             .duplicate
             .is_some_and(|block| undo.note_duplicate(block));
-        if mistake && self.flight.episode.is_none() {
+        let is_settled = undo.is_settled(self.snd.una);
+        if mistake {
             self.restore_window(now);
             self.tally.spurious = self.tally.spurious.wrapping_add(1);
         }
-        if mistake || is_over {
-            self.flight.past = None;
+        if mistake || is_settled {
+            self.flight.undo = None;
         }
     }
 
@@ -442,8 +474,9 @@ impl Tcb {
         let Some(episode) = self.flight.episode.take_if(|episode| episode.point <= una) else {
             return false;
         };
-        if episode.undo.restores() {
-            self.flight.past = Some((episode.undo, self.snd.nxt));
+        match &mut self.flight.undo {
+            Some(undo) if undo.restores() => undo.wait_until(self.snd.nxt),
+            _ => self.flight.undo = None,
         }
         if !self.rcv.sack_permitted {
             // Duplicates that what was sent again needlessly still causes start no new one
@@ -505,11 +538,13 @@ impl Tcb {
         if self.snd.nxt < end {
             self.flight.board.push(end, now);
         }
+        if again && let Some(undo) = self.flight.undo_of_episode() {
+            undo.note_sent_again(now, start, old);
+        }
         let Some(episode) = &mut self.flight.episode else {
             return;
         };
         if again {
-            episode.undo.note_sent_again(now, old - start);
             let count = match episode.kind {
                 Kind::Fast { .. } => &mut self.tally.fast_retransmissions,
                 Kind::Timeout { .. } => &mut self.tally.timeout_retransmissions,

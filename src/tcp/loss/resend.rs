@@ -20,7 +20,7 @@ impl Tcb {
             return None;
         }
         let mut end = end.min(edge);
-        if end == self.snd.nxt {
+        if end == self.snd.nxt && !self.ecn.holds() {
             // What follows was never sent, and fills the segment.
             let room = self.unsent().min(mss - (end - start));
             end += room.min(edge - end);

@@ -103,11 +103,11 @@ impl Scoreboard {
         self.sacked_runs >= 3 || self.sacked > 2 * mss
     }
 
-    /// How many octets were sent at once up to `end`, and when.
-    pub(in crate::tcp) fn sent_up_to(&self, end: SeqNumber) -> Option<(u32, Instant)> {
+    /// From which number on what ends with `end` was sent at once, and when.
+    pub(in crate::tcp) fn sent_up_to(&self, end: SeqNumber) -> Option<(SeqNumber, Instant)> {
         let place = self.runs.partition_point(|run| run.end < end);
         let run = self.runs.get(place).filter(|run| run.end == end)?;
-        Some((end - self.start_of(place), run.sent_at))
+        Some((self.start_of(place), run.sent_at))
     }
 
     /// The number after the highest octet that is known to be received.

@@ -64,7 +64,11 @@ impl Tcb {
         if !core::mem::take(&mut self.flight.tail.due) {
             return None;
         }
-        let new = self.unsent().min(mss).min(self.usable_window());
+        let new = match self.ecn.holds() {
+            false => self.unsent().min(mss).min(self.usable_window()),
+            // That waits for the other timer (RFC 3168 section 6.1.2).
+            true => 0,
+        };
         let again = new == 0;
         let (start, end) = match again {
             false => (self.snd.nxt, self.snd.nxt + new),

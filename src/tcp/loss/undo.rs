@@ -1,7 +1,7 @@
 //! Which episodes of recovery were mistakes, since nothing was lost: by timestamps (the Eifel
 //! detection, RFC 3522), by D-SACK (RFC 3708), and after a timeout by what is acknowledged
-//! next (F-RTO, RFC 5682). The response is that of RFC 4015: the congestion window is what
-//! it would have been.
+//! next (F-RTO, RFC 5682). The response is that of RFC 9438 section 4.9: the congestion window is
+//! what it was.
 
 use crate::time::Instant;
 use crate::wire::{SackBlock, SeqNumber};
@@ -9,24 +9,31 @@ use crate::wire::{SackBlock, SeqNumber};
 /// What would show that an episode was a mistake.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::tcp) struct Undo {
-    /// SND.UNA when the episode began: what the peer says of octets before it is not about
-    /// the episode.
+    /// SND.UNA when the episode began.
+    #[cfg(feature = "simulation")]
     from: SeqNumber,
+    /// Once the episode is over: its last reports come before more than this is acknowledged.
+    until: Option<SeqNumber>,
     /// Whether there is anything to undo: the window was reduced because of a loss.
     restores: bool,
     /// When the first octets were sent again: an acknowledgment of what was sent before that
     /// shows that they had not been lost.
     first_again: Option<Instant>,
-    /// How many octets were sent again that the peer has not reported as duplicates.
+    /// Which octets were sent again.
+    again: Stretches,
+    /// How many of them the peer has not reported as duplicates.
     unreported: u32,
 }
 
 impl Undo {
-    pub(super) fn new(from: SeqNumber, restores: bool) -> Undo {
+    pub(super) fn new(_from: SeqNumber, restores: bool) -> Undo {
         Undo {
-            from,
+            #[cfg(feature = "simulation")]
+            from: _from,
+            until: None,
             restores,
             first_again: None,
+            again: Stretches::default(),
             unreported: 0,
         }
     }
@@ -46,9 +53,20 @@ impl Undo {
         self.restores = false;
     }
 
-    pub(super) fn note_sent_again(&mut self, now: Instant, octets: u32) {
+    /// The episode is over, with SND.NXT `nxt`.
+    pub(super) fn wait_until(&mut self, nxt: SeqNumber) {
+        self.until = Some(nxt);
+    }
+
+    /// Whether the episode is over, and with SND.UNA `una` all that can be reported of it is.
+    pub(super) fn is_settled(&self, una: SeqNumber) -> bool {
+        self.until.is_some_and(|until| until < una)
+    }
+
+    pub(super) fn note_sent_again(&mut self, now: Instant, start: SeqNumber, end: SeqNumber) {
         self.first_again.get_or_insert(now);
-        self.unreported = self.unreported.saturating_add(octets);
+        self.again.add(start, end);
+        self.unreported = self.unreported.saturating_add(end - start);
     }
 
     /// Whether nothing was sent again yet.
@@ -56,19 +74,64 @@ impl Undo {
         self.first_again.is_none()
     }
 
-    /// A D-SACK: the peer got `block` twice. Whether that was all that was sent again.
+    /// A D-SACK: the peer got `block` twice. Whether that was all that was sent again. What was not
+    /// sent again was doubled by the network, and says nothing (RFC 3708 section 3).
     pub(super) fn note_duplicate(&mut self, block: SackBlock) -> bool {
-        if block.right <= self.from {
-            return false;
-        }
-        self.unreported = self.unreported.saturating_sub(block.right - block.left);
-        self.first_again.is_some() && self.unreported == 0
+        let reported = self.again.overlap(block);
+        self.unreported = self.unreported.saturating_sub(reported);
+        reported > 0 && self.unreported == 0
     }
 
     /// Whether an acknowledgment that moved SND.UNA was caused by the first transmission:
     /// `is_older` says of a time whether it was sent before that.
     pub(super) fn is_refuted(&self, is_older: impl Fn(Instant) -> bool) -> bool {
         self.first_again.is_some_and(is_older)
+    }
+}
+
+/// A few stretches of numbers. What does not fit is not known, and makes all of it count for
+/// nothing: so much is hardly sent again by mistake.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretches {
+    /// Apart from each other, in no order; the first `len` of them are.
+    all: [(SeqNumber, SeqNumber); 4],
+    len: u8,
+    is_overfull: bool,
+}
+
+impl Stretches {
+    /// Melts `start..end` into those that it touches.
+    fn add(&mut self, mut start: SeqNumber, mut end: SeqNumber) {
+        let mut kept = 0;
+        for n in 0..usize::from(self.len) {
+            let (left, right) = self.all[n];
+            if start <= right && left <= end {
+                (start, end) = (start.min(left), end.max(right));
+            } else {
+                self.all[kept] = (left, right);
+                kept += 1;
+            }
+        }
+        match self.all.get_mut(kept) {
+            Some(free) => {
+                *free = (start, end);
+                kept += 1;
+            }
+            None => self.is_overfull = true,
+        }
+        self.len = kept as u8;
+    }
+
+    /// How many numbers of `block` are among them.
+    fn overlap(&self, block: SackBlock) -> u32 {
+        if self.is_overfull {
+            return 0;
+        }
+        let common = |(left, right): &(SeqNumber, SeqNumber)| {
+            let (from, to) = (block.left.max(*left), block.right.min(*right));
+            if from < to { to - from } else { 0 }
+        };
+        self.all.iter().take(self.len.into()).map(common).sum()
     }
 }
 
@@ -203,21 +266,53 @@ mod tests {
         assert_eq!(frto, Frto::Off);
     }
 
+    fn block(left: u32, right: u32) -> SackBlock {
+        SackBlock {
+            left: SeqNumber(left),
+            right: SeqNumber(right),
+        }
+    }
+
     #[test]
     fn a_refuted_retransmission() {
         let mut undo = Undo::new(SeqNumber(500), true);
-        let block = |left, right| SackBlock {
-            left: SeqNumber(left),
-            right: SeqNumber(right),
-        };
         let at = Instant::from_millis;
         assert!(!undo.is_refuted(|_| true), "nothing was sent again");
-        undo.note_sent_again(at(100), 1000);
-        undo.note_sent_again(at(120), 500);
+        undo.note_sent_again(at(100), SeqNumber(500), SeqNumber(1500));
+        undo.note_sent_again(at(120), SeqNumber(1500), SeqNumber(2000));
         assert!(undo.is_refuted(|sent| sent == at(100)));
         // What was sent again before the episode is not of it.
         assert!(!undo.note_duplicate(block(0, 500)));
         assert!(!undo.note_duplicate(block(500, 1500)));
+        // Nor is what was doubled on the way.
+        assert!(!undo.note_duplicate(block(2000, 3000)));
         assert!(undo.note_duplicate(block(1500, 2000)));
+        assert!(!undo.note_duplicate(block(2000, 3000)));
+    }
+
+    #[test]
+    fn stretches_melt_and_too_many_say_nothing() {
+        let mut all = Stretches::default();
+        let base = SeqNumber(u32::MAX - 250);
+        let add = |all: &mut Stretches, from, to| all.add(base + from, base + to);
+        for from in [600, 0, 400, 200] {
+            add(&mut all, from, from + 100);
+        }
+        let block = |from, to| SackBlock {
+            left: base + from,
+            right: base + to,
+        };
+        assert_eq!(all.overlap(block(0, 1000)), 400);
+        assert_eq!(all.overlap(block(50, 250)), 100);
+        assert_eq!(all.overlap(block(100, 200)), 0);
+        // It fills two gaps and reaches into a third.
+        add(&mut all, 100, 550);
+        assert_eq!(all.overlap(block(0, 1000)), 650);
+        for from in [800, 1000] {
+            add(&mut all, from, from + 100);
+        }
+        assert_eq!(all.overlap(block(0, 2000)), 850);
+        add(&mut all, 1200, 1300);
+        assert_eq!(all.overlap(block(0, 2000)), 0);
     }
 }
