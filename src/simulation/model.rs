@@ -10,6 +10,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `congestion` | how much may go out, and when the congestion window shrinks |
+//! | `proportion` | how much goes out in fast recovery |
+//! | `timing` | how long the retransmission timer runs |
 //! | `receiver` | what has come: what is acknowledged, offered and reported |
 //! | `runs` | a set of numbers |
 //!
@@ -17,19 +19,23 @@
 //! stands at the rule that allows it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 mod congestion;
+mod proportion;
 mod receiver;
 mod runs;
+mod timing;
 
-use self::congestion::{Congestion, Going};
+use self::congestion::{Congestion, Going, News};
 use self::receiver::Receiver;
 use self::runs::Runs;
+use self::timing::Timing;
 use super::broken::{Broken, ensure};
-use crate::tcp::Tcb;
-use crate::tcp::audit::{Fate, MAX_RUNS, View};
+use crate::tcp::audit::{Fate, MAX_RUNS, Recovery, View};
+use crate::tcp::{Config, Tcb};
 use crate::time::Instant;
-use crate::wire::{OptionSummary, SackBlock, SeqNumber, TcpSegment};
+use crate::wire::{OptionSummary, SackBlock, SeqNumber, TcpFlags, TcpSegment};
 
 /// What a connection says of what it has sent: from one number up to another, in order.
 trait Board: Iterator<Item = (SeqNumber, SeqNumber, Fate)> + Clone {}
@@ -58,8 +64,19 @@ pub(crate) struct Model {
     is_crowded: bool,
     /// When the last-sent of what has arrived was sent.
     newest: Instant,
-    /// Whether any of what the last segment says has arrived was sent only once.
+    /// Whether any of what the last segment says has arrived was sent only once; when the first of it
+    /// was first sent, and the last of it last.
     measurable: bool,
+    arrived: Option<(Instant, Instant)>,
+    timing: Timing,
+    /// The recovery that was seen last, after how many mistaken ones.
+    recovery: Option<(Recovery, u32)>,
+    /// What was sent again in it, if anything was: whether any had not been lost before, as far as one
+    /// can tell.
+    needless: Option<bool>,
+    /// What was sent again before this may be deemed lost though the window was not cut: it was closed,
+    /// or that was too large for the path.
+    excused: Instant,
     /// What has come.
     receiver: Option<Receiver>,
     /// What lies before this number may be deemed lost whatever has arrived: by a timeout, since
@@ -77,12 +94,43 @@ pub(crate) struct Model {
 struct Sent {
     /// The number after it.
     end: i64,
-    /// When it was sent.
+    /// When it was sent, and when for the first time.
     at: Instant,
+    first_at: Instant,
     /// Whether it was sent before.
     again: bool,
+    /// Whether the network has let any of its copies through, and whether it had when the last was
+    /// sent.
+    gets_through: bool,
+    is_needless: bool,
     /// Whether one report covered all of it.
     is_reported: bool,
+}
+
+/// What only an acceptable segment changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    una: SeqNumber,
+    wnd: u32,
+    rcv_nxt: SeqNumber,
+    ts_recent: Option<u32>,
+    heard: Instant,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Known {
+            una,
+            wnd,
+            rcv_nxt,
+            ts_recent,
+            heard,
+        } = self;
+        write!(
+            f,
+            "SND.UNA {una}, SND.WND {wnd}, RCV.NXT {rcv_nxt}, TS.Recent {ts_recent:?}, heard at {heard}"
+        )
+    }
 }
 
 impl Model {
@@ -160,6 +208,8 @@ impl Model {
             una: self.una,
             nxt: self.nxt,
             doubted: self.doubted,
+            has_text: !segment.payload().is_empty(),
+            cwr: segment.flags().contains(TcpFlags::CWR),
         };
         self.congestion.sent(going, view)?;
         self.put(start, end, now);
@@ -208,16 +258,18 @@ impl Model {
         Ok(())
     }
 
-    /// A segment was given to the end at `now`, which keeps at most so many runs of text ahead of
-    /// their turn; how its connection saw itself before and sees itself after it, where it was there.
+    /// A segment was given to the end at `now`, which is set up as in `config`; how its connection saw
+    /// itself before and sees itself after it, where it was there.
     pub(crate) fn told(
         &mut self,
         now: Instant,
         segment: &TcpSegment<'_>,
         before: Option<&View>,
         after: Option<&View>,
-        most_runs: usize,
+        config: &Config,
     ) -> Result<(), Broken> {
+        let mss = after.or(before).map_or(0, |view| view.rcv_mss);
+        let most_runs = config.out_of_order_runs(mss);
         if let Some(after) = after.filter(|after| after.state.is_synchronized())
             && !self.open
             && before.is_none_or(|before| !before.state.is_synchronized())
@@ -233,22 +285,31 @@ impl Model {
         let before = before.filter(is_ours);
         if !self.open {
             self.told_of_syn(segment, after)?;
-            return self.begin_to_receive(segment, before, after, most_runs);
+            self.begin_to_receive(segment, before, after, most_runs)?;
+            return match self.open && after.state.is_synchronized() {
+                true => self.observe(now, after, News::default()),
+                false => Ok(()),
+            };
         }
         let Some(before) = before else {
             return Ok(());
         };
-        self.observe(before, 0, false)?;
+        self.observe(now, before, News::default())?;
         let (options, _) = OptionSummary::tolerant(segment.option_bytes());
         if let Some(receiver) = &mut self.receiver {
             receiver.heard(segment, is_old(&options, before), before);
         }
         if !self.takes(segment, &options, before) {
-            let known = |view: &View| (view.una, view.wnd, view.rcv_nxt, view.heard);
+            let known = |view: &View| Known {
+                una: view.una,
+                wnd: view.wnd,
+                rcv_nxt: view.rcv_nxt,
+                ts_recent: view.ts_recent,
+                heard: view.heard,
+            };
             ensure!(
                 known(before) == known(after),
-                "a segment that is not acceptable has changed SND.UNA, SND.WND, RCV.NXT or when \
-                 the peer was heard: {:?} to {:?}",
+                "a segment that is not acceptable has changed what is known: {} before, {} after",
                 known(before),
                 known(after)
             );
@@ -273,8 +334,8 @@ impl Model {
             return Ok(());
         }
         let acked = ack - self.una;
-        let reported = self.reported.clone();
-        self.measurable = false;
+        let reported = self.reported.count();
+        (self.measurable, self.arrived) = (false, None);
         self.acknowledge(ack);
         // RFC 9293 section 3.10.7.4, but by the acknowledgment first: the number of a
         // retransmission is low, and its window new.
@@ -294,8 +355,22 @@ impl Model {
             before.srtt,
             after.srtt
         );
-        match self.is_of(after) {
-            true => self.observe(after, acked, acked > 0 || reported != self.reported),
+        if let Some((first, last)) = self.arrived {
+            timing::check_measured(before, after, (now - last, now - first))?;
+        }
+        if !self.is_of(after) {
+            return Ok(());
+        }
+        self.check_undo(before, after)?;
+        let news = News {
+            acked,
+            arrived: acked + self.reported.count() - reported,
+            is_bare: segment.sequence_len() == 0,
+        };
+        self.observe(now, after, news)?;
+        self.timing.check(now, after, config)?;
+        match segment.flags().contains(TcpFlags::ECE) {
+            true => self.congestion.heard_mark(self.una, after),
             false => Ok(()),
         }
     }
@@ -369,12 +444,11 @@ impl Model {
             let edge = before.unwrap_or(after).rcv_edge;
             receiver.take(segment, edge, most_runs);
         }
-        receiver.check(after)?;
-        self.observe(after, 0, false)
+        receiver.check(after)
     }
 
-    /// Something has happened, by which `acked` octets were acknowledged.
-    fn observe(&mut self, view: &View, acked: i64, news: bool) -> Result<(), Broken> {
+    /// Something has happened.
+    fn observe(&mut self, now: Instant, view: &View, news: News) -> Result<(), Broken> {
         // RFC 9293 section 3.8.3: R2, by what the user has set last.
         let more = self.retries < view.retries;
         ensure!(
@@ -384,30 +458,76 @@ impl Model {
             view.most_retries
         );
         self.retries = view.retries;
+        let recovery = view.recovery.map(|recovery| (recovery, view.spurious));
+        if recovery.is_some() && recovery != self.recovery {
+            // What a probe has repeated counts as well. A timeout is judged by F-RTO, too, which
+            // may err (RFC 5682 section 5).
+            let is_needless = self.sent.values().any(|sent| sent.is_needless);
+            self.needless = (is_needless || view.has_timed_out()).then_some(true);
+        }
+        self.recovery = recovery.or(self.recovery);
         let (una, nxt) = (self.una, self.nxt);
-        self.congestion.observe(view, (una, nxt), acked, news)
+        self.congestion.observe(now, view, (una, nxt), news)
+    }
+
+    /// What is undone as a mistake was one: of what was sent again in fast recovery not all had been
+    /// lost.
+    fn check_undo(&mut self, before: &View, after: &View) -> Result<(), Broken> {
+        let restores = before.spurious != after.spurious && before.window < after.window;
+        ensure!(
+            !restores || self.needless != Some(false),
+            "a recovery is undone, and all that was sent again had been lost"
+        );
+        Ok(())
+    }
+
+    /// What has become of a segment that was sent: whether it gets through, and in two copies.
+    pub(crate) fn note_fate(
+        &mut self,
+        segment: &TcpSegment<'_>,
+        gets_through: bool,
+        is_doubled: bool,
+    ) {
+        if self.iss.is_none() || segment.flags().syn() {
+            return;
+        }
+        let start = self.number(segment.seq());
+        let end = start + i64::from(segment.sequence_len());
+        for (_, sent) in self.sent.range_mut(start..end) {
+            sent.gets_through |= gets_through;
+            if is_doubled && sent.again {
+                // It is reported as what arrives again.
+                self.needless = Some(true);
+            }
+        }
     }
 
     /// What the connection says of itself agrees with what it has sent and was told.
-    pub(crate) fn check(&mut self, now: Instant, tcb: &Tcb) -> Result<(), Broken> {
+    pub(crate) fn check(&mut self, now: Instant, tcb: &Tcb, config: &Config) -> Result<(), Broken> {
         let view = tcb.view(now);
-        self.agrees(&view, tcb.sent_runs())?;
+        self.agrees(now, &view, tcb.sent_runs())?;
+        if self.is_of(&view) {
+            self.timing.check(now, &view, config)?;
+        }
         match &self.receiver {
             Some(receiver) if self.is_of(&view) => receiver.check_kept(tcb.runs_ahead()),
             _ => Ok(()),
         }
     }
 
-    fn agrees(&mut self, view: &View, board: impl Board) -> Result<(), Broken> {
+    fn agrees(&mut self, now: Instant, view: &View, board: impl Board) -> Result<(), Broken> {
         if !self.is_of(view) {
             return Ok(());
         }
         if let Some(receiver) = &mut self.receiver {
             receiver.check(view)?;
         }
-        self.observe(view, 0, false)?;
+        self.observe(now, view, News::default())?;
         if view.has_timed_out() || view.probes_window || view.mss < self.mss {
             self.doubted = self.nxt;
+        }
+        if view.probes_window || view.mss < self.mss {
+            self.excused = now;
         }
         self.mss = view.mss;
         self.check_numbers(view)?;
@@ -478,13 +598,31 @@ impl Model {
         Ok(())
     }
 
-    /// With SACK, what nothing has overtaken is not lost (RFC 8985 section 6.2 step 5).
+    /// With SACK, what nothing has overtaken is not lost (RFC 8985 section 6.2 step 5). Where that was
+    /// sent again already, the window was cut since (RFC 5681 section 4.3).
     fn check_lost(&self, board: impl Board, view: &View) -> Result<(), Broken> {
         if !view.sack_permitted {
             return Ok(());
         }
+        // At the least there is nothing to be cut.
+        let is_least = view.ssthresh <= 2 * u32::from(view.mss);
+        let paid_for = self.excused.max(self.congestion.cut_at());
         for (from, to, fate) in self.runs(board) {
-            if fate != Fate::Lost || to <= self.doubted {
+            if fate != Fate::Lost {
+                continue;
+            }
+            for (start, sent) in self.overlapping(from, to).filter(|(_, sent)| sent.again) {
+                ensure!(
+                    sent.at <= paid_for || is_least,
+                    "{start}..{} was sent again at {} and is deemed lost, and the window was cut at \
+                     {paid_for} to {}, ssthresh to {}",
+                    sent.end,
+                    sent.at,
+                    view.window,
+                    view.ssthresh
+                );
+            }
+            if to <= self.doubted {
                 continue;
             }
             for (start, sent) in self.overlapping(from, to) {
@@ -554,8 +692,16 @@ impl Model {
     fn note_arrived(&mut self, start: i64, end: i64) {
         let once = self.overlapping(start, end).any(|(_, sent)| !sent.again);
         self.measurable |= once;
-        let newest = self.overlapping(start, end).map(|(_, sent)| sent.at).max();
-        self.newest = self.newest.max(newest.unwrap_or_default());
+        for (_, sent) in self
+            .sent
+            .range(..end)
+            .rev()
+            .take_while(|(_, sent)| start < sent.end)
+        {
+            let (first, last) = self.arrived.unwrap_or((sent.first_at, sent.at));
+            self.arrived = Some((first.min(sent.first_at), last.max(sent.at)));
+            self.newest = self.newest.max(sent.at);
+        }
     }
 
     /// `start..end` was sent, in one segment.
@@ -565,6 +711,12 @@ impl Model {
 
         self.split(start);
         self.split(end);
+        let earlier = || self.sent.range(start..end).map(|(_, sent)| sent);
+        let first_at = earlier().map(|sent| sent.first_at).min().unwrap_or(at);
+        let gets_through = earlier().any(|sent| sent.gets_through);
+        if start < self.nxt {
+            self.needless = Some(gets_through || self.needless == Some(true));
+        }
         while let Some((first, _)) = self.sent.range(start..end).next() {
             let first = *first;
             self.sent.remove(&first);
@@ -575,7 +727,10 @@ impl Model {
             let sent = Sent {
                 end: to,
                 at,
+                first_at: if again { first_at } else { at },
                 again,
+                gets_through: again && gets_through,
+                is_needless: again && gets_through,
                 is_reported: false,
             };
             if from < to {

@@ -60,10 +60,17 @@ pub(crate) struct View {
     /// How many probes for a lost tail there were, and how many mistaken episodes.
     pub(crate) tail_probes: u32,
     pub(crate) spurious: u32,
-    /// SRTT; zero before the first measurement.
+    /// SRTT, zero before the first measurement, and RTTVAR; and how often the RTO was doubled.
     pub(crate) srtt: Duration,
-    /// The pipe of RFC 6675, in octets.
+    pub(crate) rttvar: Option<Duration>,
+    pub(crate) backoff: u8,
+    /// When the retransmission timer is due, if it runs.
+    pub(crate) retransmit: Option<Instant>,
+    /// The pipe of RFC 6675, and what is deemed lost, in octets.
     pub(crate) pipe: u32,
+    pub(crate) lost: u32,
+    /// Whether both ends agree on congestion marks.
+    pub(crate) ecn: bool,
     /// IRS, RCV.NXT, and the right edge of the window offered.
     pub(crate) irs: SeqNumber,
     pub(crate) rcv_nxt: SeqNumber,
@@ -127,7 +134,13 @@ impl Tcb {
             tail_probes: self.tally.tail_probes,
             spurious: self.tally.spurious,
             srtt: self.srtt(),
+            rttvar: self.rtt.smoothed().map(|(_, rttvar)| rttvar),
+            backoff: self.rtt.backoff(),
+            retransmit: Some(self.timers.due(Timer::Retransmit))
+                .filter(|due| *due != Instant::FAR_FUTURE),
             pipe: self.flight.pipe(),
+            lost: self.flight.board.lost(),
+            ecn: self.ecn.enabled(),
             irs: self.rcv.irs,
             rcv_nxt: self.rcv.nxt,
             rcv_edge: self.rcv.edge,

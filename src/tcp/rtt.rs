@@ -78,6 +78,12 @@ impl Rtt {
         self.careful = self.syn_was_lost && self.smoothed.is_none();
     }
 
+    /// How often the timeout has been doubled.
+    #[cfg(feature = "simulation")]
+    pub(super) fn backoff(&self) -> u8 {
+        self.backoff
+    }
+
     /// The timeout was a mistake (RFC 4015 section 3).
     pub(super) fn end_backoff(&mut self) {
         self.backoff = 0;

@@ -1,8 +1,10 @@
 //! How much may go out (RFC 5681): what goes beyond the congestion window has a reason that has a
 //! name, the window grows by what arrives, and it shrinks where something is lost.
 
+use super::proportion::Proportion;
 use crate::simulation::broken::{Broken, ensure};
 use crate::tcp::audit::{Recovery, View};
+use crate::time::Instant;
 
 /// How a connection has yielded to the network, by how it saw itself after each step.
 #[derive(Clone, Debug, Default)]
@@ -17,13 +19,43 @@ pub(super) struct Congestion {
     questions: u8,
     /// A tail was probed, and nothing has been heard since (RFC 8985 section 7.3).
     has_probed: bool,
-    /// SND.NXT when the window was last cut: once in what was then in flight is enough (RFC 3168
-    /// section 6.1.2). And what the window was before.
-    cut: Option<(i64, u32)>,
+    /// The last time that the window was cut: once in what was then in flight is enough (RFC 3168
+    /// section 6.1.2).
+    cut: Option<Cut>,
+    /// The peer is still to be told of that (RFC 3168 section 6.1.2).
+    owes_cwr: bool,
+    /// What goes out in the fast recovery that goes on.
+    proportion: Option<Proportion>,
+    /// What duplicate acknowledgments from a peer without SACK have told to be gone, in octets (RFC 6937
+    /// section 3).
+    gone: u64,
     /// What was acknowledged and has not made the window grow.
     credit: u64,
     /// The most that may be in flight since the window was last full, but for a few.
     crest: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    at: Instant,
+    /// SND.NXT then.
+    point: i64,
+    /// The window and ssthresh before it, or before the first one of a recovery: what an undo goes
+    /// back to.
+    window: u32,
+    ssthresh: u32,
+    /// The size of segments then.
+    mss: u16,
+}
+
+/// What an acknowledgment says, in octets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    pub(super) acked: i64,
+    /// What has arrived by it that was not known to have.
+    pub(super) arrived: i64,
+    /// Whether it is an acknowledgment at all, and has no text.
+    pub(super) is_bare: bool,
 }
 
 /// A segment that takes numbers, counted from ISS on.
@@ -36,30 +68,39 @@ pub(super) struct Going {
     pub(super) nxt: i64,
     /// What lies before this number may be deemed lost without anything being lost.
     pub(super) doubted: i64,
+    /// Whether it has text, and the CWR bit.
+    pub(super) has_text: bool,
+    pub(super) cwr: bool,
 }
 
 impl Congestion {
     /// Something has happened other than that a segment went out: the connection sees itself as in
-    /// `view`, with SND.UNA `una` and SND.NXT `nxt`, of which `acked` octets were acknowledged and
-    /// `news` is whether anything has arrived.
+    /// `view`, with SND.UNA `una` and SND.NXT `nxt`.
     pub(super) fn observe(
         &mut self,
+        now: Instant,
         view: &View,
         (una, nxt): (i64, i64),
-        acked: i64,
-        news: bool,
+        news: News,
     ) -> Result<(), Broken> {
+        let acked = news.acked;
         let Some(last) = self.last.replace(*view) else {
             self.crest = view.cwnd;
             return Ok(());
         };
-        self.has_probed &= !news;
+        self.has_probed &= news.arrived == 0;
         self.check_growth(&last, view, acked)?;
+        if last.spurious != view.spurious && view.cut.is_none() {
+            // All of it was a mistake, and it counts for nothing.
+            self.owes_cwr = false;
+        }
         let begun = begun(&last, view);
         let smaller = view.mss < last.mss;
         // What is undone goes back to before the first cut of a recovery.
         let first = self.cut.filter(|_| last.recovery.is_some());
-        let before = first.map_or(last.window, |(_, before)| before);
+        let before = first.map_or((last.window, last.ssthresh), |cut| {
+            (cut.window, cut.ssthresh)
+        });
         let cut_from = match begun {
             Some(Begun::Fast) => self.check_fast(&last, view, una)?,
             Some(Begun::Timeout) => check_timeout(&last, view)?.then_some(before),
@@ -69,21 +110,95 @@ impl Congestion {
             }
         };
         let partial = acked > 0 && !view.sack_permitted && view.is_in_fast_recovery();
+        self.at_once &= last.recovery.is_none() || view.recovery.is_some();
         self.at_once |= begun.is_some() || partial || smaller;
         self.questions = match begun {
             Some(Begun::Timeout) => 2,
             _ if view.has_timed_out() => self.questions,
             _ => 0,
         };
-        if let Some(before) = cut_from {
-            self.cut = Some((nxt, before));
+        if let Some((window, ssthresh)) = cut_from {
+            self.cut = Some(Cut {
+                at: now,
+                point: nxt,
+                window,
+                ssthresh,
+                mss: view.mss,
+            });
+            // Not where it is smaller for another reason, such as a long silence.
+            self.owes_cwr |= view.ecn && (begun.is_some() || view.cut != last.cut);
         }
+        ensure!(
+            view.lost == 0 || !view.is_in_fast_recovery() || self.covers(una + 1),
+            "{} octets are lost from {una} on, and the window was last cut with {:?}",
+            view.lost,
+            self.cut
+        );
+        self.proportion = match (begun, view.is_in_fast_recovery()) {
+            (Some(Begun::Fast), _) => Some(Proportion::new(last.nxt - last.una, view.mss.into())),
+            (_, true) => self.proportion,
+            (_, false) => None,
+        };
+        if let Some(proportion) = self.proportion.as_mut().filter(|_| smaller) {
+            // What was too large has not been under way.
+            proportion.excuse(last.pipe.saturating_sub(view.pipe));
+        }
+        self.deliver(news, view);
         self.crest = match view.pipe <= view.cwnd {
             true => view.cwnd,
             // What was taken for lost, or for gone, is in flight after all.
             false if last.pipe < view.pipe => self.crest.max(view.pipe),
             false => self.crest,
         };
+        Ok(())
+    }
+
+    /// What has arrived makes room in fast recovery.
+    fn deliver(&mut self, news: News, view: &View) {
+        let mss = u32::from(view.mss);
+        let Some(proportion) = &mut self.proportion else {
+            self.gone = 0;
+            return;
+        };
+        let delivered = match (view.sack_permitted, news.acked > 0) {
+            (true, _) => news.arrived as u64,
+            // What is acknowledged has told of itself, but for the segment that was missing.
+            (false, true) => {
+                let known = self
+                    .gone
+                    .min((news.acked as u64).saturating_sub(mss.into()));
+                self.gone -= known;
+                news.acked as u64 - known
+            }
+            (false, false) if news.is_bare => {
+                self.gone += u64::from(mss);
+                mss.into()
+            }
+            (false, false) => 0,
+        };
+        if delivered > 0 {
+            proportion.deliver(delivered, mss);
+        }
+    }
+
+    /// Whether the window was cut since what ends with `end` was sent, or while it was in flight.
+    fn covers(&self, end: i64) -> bool {
+        self.cut.is_some_and(|cut| end <= cut.point)
+    }
+
+    /// When the window was last cut.
+    pub(super) fn cut_at(&self) -> Instant {
+        self.cut.map_or(Instant::ZERO, |cut| cut.at)
+    }
+
+    /// An acknowledgment up to `una` has told of a mark, and `view` is what came of it: unless the
+    /// window was cut for the same octets before, it is now (RFC 3168 section 6.1.2).
+    pub(super) fn heard_mark(&self, una: i64, view: &View) -> Result<(), Broken> {
+        ensure!(
+            !view.ecn || self.covers(una),
+            "a mark is told of, with an acknowledgment of {una}, and the window was last cut with {:?}",
+            self.cut
+        );
         Ok(())
     }
 
@@ -95,6 +210,16 @@ impl Congestion {
         let is_tail_probe = last.tail_probes < view.tail_probes;
         let is_window_probe = last.probes_window && going.start == going.una;
         let again = going.start < going.nxt;
+        // Whether it still is a probe, where the window has opened, it knows best.
+        let tells = going.has_text && !again && (!is_window_probe || going.cwr);
+        let owes_cwr = tells && core::mem::take(&mut self.owes_cwr);
+        ensure!(
+            going.cwr == owes_cwr,
+            "{}..{} has CWR: {}, and should have: {owes_cwr}",
+            going.start,
+            going.end,
+            going.cwr
+        );
         if is_tail_probe {
             ensure!(
                 last.sack_permitted && last.recovery.is_none() && !self.has_probed,
@@ -117,8 +242,12 @@ impl Congestion {
         );
         let takes = (going.end - going.start) as u32;
         let at_once = again && core::mem::take(&mut self.at_once);
-        if view.pipe <= view.cwnd {
-            self.crest = view.cwnd;
+        let fits = match &mut self.proportion {
+            Some(proportion) => proportion.send(takes, view.pipe, view.ssthresh),
+            None => view.pipe <= view.cwnd,
+        };
+        if fits {
+            self.crest = view.cwnd.max(view.pipe);
             return Ok(());
         }
         let is_question = !again && view.has_timed_out() && self.questions > 0;
@@ -127,12 +256,13 @@ impl Congestion {
         ensure!(
             has_reason,
             "{}..{} is sent beyond the congestion window for no reason: {} in flight, the window \
-             is {}, in {:?}",
+             is {}, in {:?} with {:?}",
             going.start,
             going.end,
             view.pipe,
             view.cwnd,
-            view.recovery
+            view.recovery,
+            self.proportion
         );
         self.questions -= u8::from(is_question);
         // Whatever the reasons: one of each at most.
@@ -156,8 +286,10 @@ impl Congestion {
         let grown = u64::from(view.window.saturating_sub(last.window));
         // A window holds a segment at least, and two after a loss (RFC 5681 section 3.1, equation 4).
         let is_least = view.window == view.ssthresh && u64::from(view.window) <= 2 * mss;
-        let is_undone = last.spurious != view.spurious;
-        if grown == 0 || is_undone || is_least || last.mss != view.mss {
+        if last.spurious != view.spurious {
+            return self.check_undo(last, view);
+        }
+        if grown == 0 || is_least || last.mss != view.mss {
             return Ok(());
         }
         let price = match last.window < last.ssthresh {
@@ -176,18 +308,41 @@ impl Congestion {
         Ok(())
     }
 
+    /// What is undone was there before (RFC 4015 section 3.2, RFC 9438 section 4.9).
+    fn check_undo(&self, last: &View, view: &View) -> Result<(), Broken> {
+        let Some(cut) = self.cut.filter(|cut| cut.mss == view.mss) else {
+            return Ok(());
+        };
+        let (window, ssthresh) = (cut.window, cut.ssthresh);
+        let most = u64::from(window.max(last.window)) + self.credit;
+        ensure!(
+            u64::from(view.window) <= most && view.ssthresh <= ssthresh.max(last.ssthresh),
+            "what is undone brings the window from {} to {}, ssthresh from {} to {}; they were {window} \
+             and {ssthresh}, and {} octets were acknowledged since it grew",
+            last.window,
+            view.window,
+            last.ssthresh,
+            view.ssthresh,
+            self.credit
+        );
+        Ok(())
+    }
+
     /// RFC 6582 section 3.2 step 2, unless the window was cut for what is in flight already; gives
     /// what it was if it is cut now.
-    fn check_fast(&self, last: &View, view: &View, una: i64) -> Result<Option<u32>, Broken> {
-        let was_cut = self.cut.is_some_and(|(point, _)| una < point);
-        let stays = view.ssthresh == last.ssthresh && view.window <= last.window;
-        if was_cut && stays {
-            return Ok(None);
-        }
+    fn check_fast(&self, last: &View, view: &View, una: i64) -> Result<Option<(u32, u32)>, Broken> {
         // By a mistake that is undone at the same time it was cut before.
         let mistaken = last.spurious != view.spurious;
         let restored = self.cut.filter(|_| mistaken);
-        let window = last.window.max(restored.map_or(0, |(_, before)| before));
+        let (window, ssthresh) = restored.map_or((0, 0), |cut| (cut.window, cut.ssthresh));
+        let (window, ssthresh) = (window.max(last.window), ssthresh.max(last.ssthresh));
+        let was_cut = self.covers(una + 1);
+        let stays = view.ssthresh == last.ssthresh && view.window <= last.window;
+        if was_cut && stays {
+            // It may be at its least, or have been undone and cut at once.
+            let claims = view.cut.is_some() && (view.cut != last.cut || mistaken);
+            return Ok(claims.then_some((window, ssthresh)));
+        }
         let most = reduced(last, view, window);
         ensure!(
             view.ssthresh <= most && view.window <= view.ssthresh,
@@ -197,11 +352,12 @@ impl Congestion {
             view.window,
             view.ssthresh
         );
-        Ok(Some(window))
+        Ok(Some((window, ssthresh)))
     }
 }
 
 /// Which recovery begins.
+#[derive(Clone, Copy)]
 enum Begun {
     Fast,
     Timeout,
@@ -221,14 +377,17 @@ fn begun(last: &View, view: &View) -> Option<Begun> {
 }
 
 /// What counts as a cut, by which further ones are saved, is one, though the window may have grown
-/// since in the same step.
+/// since in the same step, by a segment at most.
 fn check_claim(last: &View, view: &View) -> Result<bool, Broken> {
     let claims = view.cut.is_some() && view.cut != last.cut;
     let most = reduced(last, view, last.window);
+    let grown = view.ssthresh + u32::from(view.mss.max(last.mss));
     ensure!(
-        !claims || view.ssthresh <= most,
-        "a cut is said to have been made of a window of {}, and ssthresh is {}, {most} at most",
+        !claims || (view.ssthresh <= most && view.window <= grown),
+        "a cut is said to have been made of a window of {}, which is {} now, and ssthresh is {}, \
+         {most} at most",
         last.window,
+        view.window,
         view.ssthresh
     );
     Ok(claims || view.ssthresh < last.ssthresh)

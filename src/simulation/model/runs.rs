@@ -9,6 +9,14 @@ impl Runs {
         &self.0
     }
 
+    /// How many numbers there are.
+    pub(super) fn count(&self) -> i64 {
+        self.as_slice()
+            .iter()
+            .map(|(left, right)| right - left)
+            .sum()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

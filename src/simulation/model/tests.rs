@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use super::Model;
+use super::{Model, News};
 use crate::simulation::Broken;
-use crate::tcp::State;
 use crate::tcp::audit::{Fate, Recovery, View};
+use crate::tcp::{Config, State};
 use crate::time::Instant;
 use crate::wire::{SeqNumber, TcpSegment};
 
@@ -21,11 +21,18 @@ struct End {
     view: View,
     board: Vec<(u32, u32, Fate)>,
     now: Instant,
+    /// Of what it sends next and of what it is told, besides ACK.
+    flags: u8,
+    /// What it sends does not arrive.
+    is_cut_off: bool,
+    config: Config,
 }
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 const FIN: u8 = 1;
+const ECE: u8 = 64;
+const CWR: u8 = 128;
 
 fn segment(
     numbers: (SeqNumber, SeqNumber),
@@ -74,7 +81,12 @@ impl End {
             tail_probes: 0,
             spurious: 0,
             srtt: Duration::from_millis(100),
+            rttvar: Some(Duration::ZERO),
+            backoff: 0,
+            retransmit: None,
             pipe: 0,
+            lost: 0,
+            ecn: false,
             irs: IRS,
             rcv_nxt: IRS,
             rcv_edge: IRS + 1 + 20_000,
@@ -91,6 +103,12 @@ impl End {
             view,
             board: Vec::new(),
             now,
+            flags: 0,
+            is_cut_off: false,
+            config: Config {
+                max_out_of_order_runs: 2,
+                ..Config::default()
+            },
         };
         let syn = segment((ISS, SeqNumber(0)), SYN, 0, &[], 0);
         let syn = TcpSegment::parse_unverified(&syn).unwrap();
@@ -116,7 +134,8 @@ impl End {
     fn told(&mut self, bytes: &[u8], before: &View) -> Result<(), Broken> {
         let segment = TcpSegment::parse_unverified(bytes).unwrap();
         let (before, after) = (Some(before), Some(&self.view));
-        self.model.told(self.now, &segment, before, after, 2)?;
+        self.model
+            .told(self.now, &segment, before, after, &self.config)?;
         self.check()
     }
 
@@ -127,7 +146,7 @@ impl End {
 
     fn check(&mut self) -> Result<(), Broken> {
         let board = self.runs();
-        self.model.agrees(&self.view, board)
+        self.model.agrees(self.now, &self.view, board)
     }
 
     /// Sets the fate of `from..to`, and the pipe by it.
@@ -137,8 +156,11 @@ impl End {
                 run.2 = fate;
             }
         }
-        let in_flight = self.board.iter().filter(|run| run.2 == Fate::InFlight);
-        self.view.pipe = in_flight.map(|run| run.1 - run.0).sum();
+        let sum = |fate| {
+            let runs = self.board.iter().filter(|run| run.2 == fate);
+            runs.map(|run| run.1 - run.0).sum()
+        };
+        (self.view.pipe, self.view.lost) = (sum(Fate::InFlight), sum(Fate::Lost));
     }
 
     /// Text goes out, one segment of it.
@@ -161,10 +183,12 @@ impl End {
         len: u32,
     ) -> Result<(), Broken> {
         let blocks: Vec<_> = blocks.iter().map(|(a, b)| (IRS + *a, IRS + *b)).collect();
-        let bytes = segment((ISS + seq, IRS + ack), ACK, window, &blocks, len);
+        let flags = ACK | self.flags;
+        let bytes = segment((ISS + seq, IRS + ack), flags, window, &blocks, len);
         let segment = TcpSegment::parse_unverified(&bytes).unwrap();
         let board = self.runs();
         self.model.sent_by(self.now, &segment, &self.view, board)?;
+        self.model.note_fate(&segment, !self.is_cut_off, false);
         self.check()
     }
 
@@ -195,9 +219,9 @@ impl End {
         self.mark(0, 0, Fate::Sacked);
         change(self);
         let blocks: Vec<_> = blocks.iter().map(|(a, b)| (ISS + *a, ISS + *b)).collect();
-        let rcv_nxt = before.rcv_nxt;
+        let (rcv_nxt, flags) = (before.rcv_nxt, ACK | self.flags);
         self.told(
-            &segment((rcv_nxt, ISS + ack), ACK, 60_000, &blocks, 0),
+            &segment((rcv_nxt, ISS + ack), flags, 60_000, &blocks, 0),
             &before,
         )
     }
@@ -331,6 +355,72 @@ fn what_was_sent_twice_measures_nothing() {
 }
 
 #[test]
+fn what_was_sent_again_and_is_lost_cuts() {
+    let mut end = End::sending();
+    end.view.controller = "cubic";
+    end.lose_and(|view| (view.window, view.ssthresh) = (7000, 7000))
+        .unwrap();
+    end.send(1, MSS).unwrap();
+    end.send(5001, MSS).unwrap();
+    let lose = |end: &mut End| end.mark(1, 1001, Fate::Lost);
+    end.refuses("was sent again at", |end| {
+        end.ack_and(1, &[(1001, 4001), (5001, 6001)], lose)
+    });
+    end.ack_and(1, &[(1001, 4001), (5001, 6001)], |end| {
+        lose(end);
+        (end.view.window, end.view.ssthresh) = (4900, 4900);
+    })
+    .unwrap();
+}
+
+#[test]
+fn the_retransmission_timer_runs_for_one_timeout() {
+    let mut end = End::new();
+    end.view.rttvar = Some(Duration::from_millis(100));
+    let mut check = |millis: u64, backoff: u8| {
+        end.view.backoff = backoff;
+        end.view.retransmit = Some(end.now + Duration::from_millis(millis));
+        end.model.timing.check(end.now, &end.view, &end.config)
+    };
+    // SRTT is 100 ms.
+    check(500, 0).unwrap();
+    assert!(check(501, 0).is_err());
+    assert!(check(499, 0).is_err());
+    check(2000, 2).unwrap();
+    check(60_000, 12).unwrap();
+    // It is not set again.
+    check(60_000, 0).unwrap();
+}
+
+#[test]
+fn what_is_measured_lies_between_what_there_was() {
+    let measure = |srtt: u64, rttvar: u64| {
+        move |end: &mut End| {
+            end.view.srtt = Duration::from_millis(srtt);
+            end.view.rttvar = Some(Duration::from_millis(rttvar));
+        }
+    };
+    let mut end = End::sending();
+    // It was sent 105 ms ago.
+    end.clone().ack_and(1001, &[], measure(104, 5)).unwrap();
+    end.refuses("SRTT goes from", |end| {
+        end.ack_and(1001, &[], measure(107, 5))
+    });
+    end.refuses("SRTT goes from", |end| {
+        end.ack_and(1001, &[], measure(99, 5))
+    });
+    end.refuses("RTTVAR goes from", |end| {
+        end.ack_and(1001, &[], measure(104, 60))
+    });
+    // The echo of a timestamp may be that of a later segment.
+    end.ack_and(1001, &[], |end| {
+        measure(99, 5)(end);
+        end.view.timestamps = true;
+    })
+    .unwrap();
+}
+
+#[test]
 fn patience_ends() {
     let mut end = End::sending();
     end.view.most_retries = Some(1);
@@ -354,15 +444,13 @@ fn beyond_the_congestion_window_goes_what_has_a_reason() {
     };
     probe(&mut end).unwrap();
     end.refuses("a tail is probed", probe);
-    // The first retransmission of a recovery does, and no other.
+    // In recovery what has arrived makes room, up to ssthresh or in proportion.
     let mut end = End::sending();
     end.lose().unwrap();
-    end.view.cwnd -= 1;
-    end.check().unwrap();
     end.refuses("a tail is probed", probe);
-    end.refuses(NONE, |end| end.send(5001, 1));
     end.send(1, MSS).unwrap();
-    end.refuses(NONE, |end| end.send(1, MSS));
+    end.send(5001, 500).unwrap();
+    end.refuses(NONE, |end| end.send(5501, 1));
     // A segment that is alone does. After a timeout two do by which F-RTO asks.
     let mut end = End::sending();
     end.time_out(|view| view.cwnd = 10).unwrap();
@@ -382,7 +470,13 @@ fn whatever_the_reason_a_few_segments_go_beyond_the_window() {
             end.view.tail_probes += 1;
             end.send(5001 + n * MSS, MSS)?;
             // What is no news to the scoreboard is to the probe.
-            end.model.congestion.observe(&end.view, (1, 1), 0, true)?;
+            let news = News {
+                arrived: 1,
+                ..News::default()
+            };
+            end.model
+                .congestion
+                .observe(end.now, &end.view, (1, 1), news)?;
         }
         Ok(())
     });
@@ -424,6 +518,109 @@ fn the_window_shrinks_where_something_is_lost() {
         |end: &mut End| (end.view.window, end.view.ssthresh, end.view.cwnd) = (2500, 2500, 2500);
     end.ack_and(1, &[], cut).unwrap();
     end.lose().unwrap();
+}
+
+#[test]
+fn what_is_lost_after_the_last_cut_wants_another() {
+    // A recovery of what was paid for.
+    let mut end = End::sending();
+    let cut =
+        |end: &mut End| (end.view.window, end.view.ssthresh, end.view.cwnd) = (2500, 2500, 2500);
+    end.ack_and(1, &[], cut).unwrap();
+    end.lose().unwrap();
+    end.send(1, MSS).unwrap();
+    end.send(5001, 250).unwrap();
+    end.send(5251, 250).unwrap();
+    end.clone().ack(5001, &[(5251, 5501)]).unwrap();
+    let lose = |end: &mut End| end.mark(5001, 5251, Fate::Lost);
+    end.refuses("octets are lost from 5001 on", |end| {
+        end.ack_and(5001, &[(5251, 5501)], lose)
+    });
+    end.ack_and(5001, &[(5251, 5501)], |end| {
+        lose(end);
+        (end.view.window, end.view.ssthresh, end.view.cut) = (2000, 2000, Some(ISS + 5501));
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_mark_cuts_once_a_window_and_the_peer_is_told() {
+    let mut end = End::sending();
+    end.view.ecn = true;
+    end.flags = ECE;
+    end.refuses("a mark is told of", |end| end.ack(1001, &[]));
+    let cut = |window: u32, ssthresh: u32| {
+        move |end: &mut End| {
+            (end.view.window, end.view.ssthresh) = (window, ssthresh);
+            end.view.cut = Some(end.view.nxt);
+            end.view.cwnd = 9000;
+        }
+    };
+    end.refuses("a cut is said", |end| {
+        end.ack_and(1001, &[], cut(2500, 5001))
+    });
+    end.refuses("a cut is said", |end| {
+        end.ack_and(1001, &[], cut(9000, 2500))
+    });
+    end.ack_and(1001, &[], cut(2500, 2500)).unwrap();
+    end.ack_and(2001, &[], cut(2500, 2500)).unwrap();
+    // New text tells of it, once.
+    end.flags = 0;
+    end.refuses("5001..6001 has CWR: false", |end| end.send(5001, MSS));
+    end.flags = CWR;
+    end.send(5001, MSS).unwrap();
+    end.refuses("6001..7001 has CWR: true", |end| end.send(6001, MSS));
+    end.flags = 0;
+    end.send(6001, MSS).unwrap();
+    // What was sent since may have met another.
+    end.flags = ECE;
+    end.ack_and(5001, &[], |end| end.view.window = 2500)
+        .unwrap();
+    end.refuses("a mark is told of", |end| {
+        end.ack_and(6001, &[], |end| end.view.window = 2500)
+    });
+}
+
+#[test]
+fn what_is_undone_was_there_before() {
+    let mut end = End::new();
+    for n in 0..5 {
+        end.is_cut_off = n == 0;
+        end.send(1 + n * MSS, MSS).unwrap();
+    }
+    end.lose().unwrap();
+    end.send(1, MSS).unwrap();
+    end.refuses("all that was sent again had been lost", |end| {
+        end.ack_and(5001, &[], |end| {
+            (end.view.recovery, end.view.spurious) = (None, 1);
+            (end.view.window, end.view.ssthresh) = (10_000, 1 << 30);
+        })
+    });
+    let mut end = End::sending();
+    end.lose().unwrap();
+    end.send(1, MSS).unwrap();
+    let undo = |window: u32, ssthresh: u32| {
+        move |end: &mut End| {
+            (end.view.recovery, end.view.spurious) = (None, 1);
+            (end.view.window, end.view.ssthresh) = (window, ssthresh);
+            end.view.cwnd = window;
+        }
+    };
+    end.clone()
+        .ack_and(5001, &[], undo(10_000, 1 << 30))
+        .unwrap();
+    end.refuses("what is undone", |end| {
+        end.ack_and(5001, &[], undo(15_001, 1 << 30))
+    });
+    // In the midst of another recovery that one ends where it began.
+    let mut end = End::sending();
+    (end.view.window, end.view.ssthresh) = (10_000, 20_000);
+    end.check().unwrap();
+    end.lose().unwrap();
+    end.send(1, MSS).unwrap();
+    end.refuses("what is undone", |end| {
+        end.ack_and(5001, &[], undo(10_000, 20_001))
+    });
 }
 
 #[test]

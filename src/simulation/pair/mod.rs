@@ -336,14 +336,12 @@ impl Pair {
             talk.models[host] = None;
             return Ok(());
         }
-        let mss = after.or(before).map_or(0, |view| view.rcv_mss);
-        let most_runs = self.scenario.configs[host].tcp.out_of_order_runs(mss);
         let told = model.told(
             at.stack.now(),
             &tcp,
             before.as_ref(),
             after.as_ref(),
-            most_runs,
+            &self.scenario.configs[host].tcp,
         );
         told.map_err(|what| self.hosts[host].blame(host, &what))
     }
@@ -381,12 +379,20 @@ impl Pair {
             if !fate.is_common() {
                 observer.note(self.now, host, format_args!("{fate}"));
             }
-            if fate.is_lost()
-                && let Some(talk) = number.and_then(|number| self.talks.get_mut(number))
-            {
+            let Some(talk) = number.and_then(|number| self.talks.get_mut(number)) else {
+                continue;
+            };
+            if fate.is_lost() {
                 talk.patience.iter_mut().for_each(Patience::note_lost);
             }
+            if let (Some(model), Ok(packet)) = (&mut talk.models[host], TcpPacket::parse(packet)) {
+                // Or a copy does, now or much later.
+                let gets_through = !fate.is_lost() || fate.is_doubled() || self.scenario.laps;
+                model.note_fate(&packet.tcp, gets_through, fate.is_doubled());
+            }
         }
+        // That there is no more may have set a timer.
+        self.audit(host)?;
         let stack = &self.hosts[host].stack;
         for talk in &mut self.talks {
             let tcb = stack.tcb_of(talk.quad(host));
@@ -404,7 +410,8 @@ impl Pair {
         for talk in &mut self.talks {
             let tcb = stack.tcb_of(talk.quad(host));
             if let (Some(model), Some(tcb)) = (&mut talk.models[host], tcb) {
-                told = told.and_then(|()| model.check(time, tcb));
+                let config = &self.scenario.configs[host].tcp;
+                told = told.and_then(|()| model.check(time, tcb, config));
             }
         }
         told.map_err(|what| self.hosts[host].blame(host, &what))

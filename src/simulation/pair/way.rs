@@ -92,6 +92,11 @@ impl Fate {
         let blocked = matches!(self.obstacle, Some(Obstacle::Dark | Obstacle::TooLarge(_)));
         blocked || count(&self.before) != count(&self.after)
     }
+
+    /// Whether it, or a part of it, arrives twice.
+    pub(super) fn is_doubled(&self) -> bool {
+        self.before.duplicated != self.after.duplicated
+    }
 }
 
 impl fmt::Display for Fate {

@@ -1,0 +1,48 @@
+//! How much goes out in fast recovery: by what has arrived since it began, and by nothing else (RFC
+//! 6937).
+
+/// What a recovery has let out, and what it may, in octets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proportion {
+    /// RecoverFS: what was sent and not acknowledged when it began.
+    flight: u64,
+    /// What has arrived since, and what was sent.
+    delivered: u64,
+    sent: u64,
+    /// What may be sent before more arrives, as in slow start (PRR-SSRB), and whatever arrives.
+    limit: u64,
+    least: u64,
+}
+
+impl Proportion {
+    /// The first retransmission waits for nothing (section 3).
+    pub(super) fn new(flight: u32, mss: u32) -> Proportion {
+        Proportion {
+            flight: u64::from(flight.max(1)),
+            delivered: 0,
+            sent: 0,
+            limit: mss.into(),
+            least: mss.into(),
+        }
+    }
+
+    /// `octets` have arrived.
+    pub(super) fn deliver(&mut self, octets: u64, mss: u32) {
+        self.delivered += octets;
+        let conserved = self.delivered.saturating_sub(self.sent);
+        self.limit = self.sent + conserved.max(octets) + u64::from(mss);
+    }
+
+    /// So many of those that were sent do not count.
+    pub(super) fn excuse(&mut self, octets: u32) {
+        self.sent = self.sent.saturating_sub(octets.into());
+    }
+
+    /// Sends `octets`, after which `pipe` are in the network, and says whether they may go: as many
+    /// as have arrived in proportion to what the window shrinks by, or below ssthresh as in slow start.
+    pub(super) fn send(&mut self, octets: u32, pipe: u32, ssthresh: u32) -> bool {
+        self.sent += u64::from(octets);
+        let share = (self.delivered * u64::from(ssthresh)).div_ceil(self.flight);
+        self.sent <= share.max(self.least) || (pipe <= ssthresh && self.sent <= self.limit)
+    }
+}
