@@ -332,6 +332,23 @@ fn options_count_in_a_black_hole() {
     assert!(sent.starts_with(". 1:525 "), "{sent}");
 }
 
+/// What was sent is a little too large by its options alone.
+#[test]
+fn options_count_where_the_path_shrinks() {
+    let mut s = Script::new();
+    s.inject("S 0 win 65535 <mss 1460,nop,nop,ts 1 0>");
+    s.expect("S. 0 ack 1 <mss 1460,nop,nop,ts 0 1>");
+    s.inject(". 1 ack 1 win 65535 <nop,nop,ts 1 0>");
+    let id = s.accept();
+    s.send(id, 1448);
+    let packet = s.next_packet().unwrap();
+    assert_eq!(packet.len(), 1500);
+    s.raw(&too_big(1490, &packet));
+    // 1438 octets and the rest, at once.
+    let sizes = [s.next_packet(), s.next_packet()].map(|packet| packet.map(|packet| packet.len()));
+    assert_eq!(sizes, [Some(1490), Some(62)]);
+}
+
 /// Duplicate acknowledgments of a peer without SACK have told that something has left the network;
 /// of what is too large for the path nothing is in it.
 #[test]

@@ -121,7 +121,8 @@ impl Wait {
         }
     }
 
-    /// RFC 8985 section 7.2, as if there were no retransmission timer.
+    /// RFC 8985 section 7.2; and no later than three quarters of what the retransmission timer
+    /// waits beyond a round trip.
     fn probe_timeout(&self) -> Duration {
         let config = Config::default();
         let twice = self.info.srtt.unwrap_or_default() * 2;
@@ -131,7 +132,9 @@ impl Wait {
         } else {
             Duration::ZERO
         };
-        (twice + delay).max(config.min_tail_probe)
+        let srtt = self.info.srtt.unwrap_or_default();
+        let latest = srtt + self.info.rto.saturating_sub(srtt) * 3 / 4;
+        (twice + delay).max(config.min_tail_probe).min(latest)
     }
 }
 

@@ -355,6 +355,13 @@ impl Model {
             before.srtt,
             after.srtt
         );
+        ensure!(
+            before.backoff <= after.backoff
+                || self.measurable
+                || after.timestamps
+                || before.spurious != after.spurious,
+            "the timeout is no longer doubled, and nothing was measured"
+        );
         if let Some((first, last)) = self.arrived {
             timing::check_measured(before, after, (now - last, now - first))?;
         }
@@ -598,34 +605,35 @@ impl Model {
         Ok(())
     }
 
-    /// With SACK, what nothing has overtaken is not lost (RFC 8985 section 6.2 step 5). Where that was
-    /// sent again already, the window was cut since (RFC 5681 section 4.3).
+    /// With SACK, what nothing has overtaken is not lost (RFC 8985 section 6.2 step 5). In recovery the
+    /// window was cut since what is lost was sent, for the last time and for the first (RFC 5681
+    /// section 4.3).
     fn check_lost(&self, board: impl Board, view: &View) -> Result<(), Broken> {
         if !view.sack_permitted {
             return Ok(());
         }
         // At the least there is nothing to be cut.
-        let is_least = view.ssthresh <= 2 * u32::from(view.mss);
-        let paid_for = self.excused.max(self.congestion.cut_at());
+        let wants_cut = view.recovery.is_some() && view.ssthresh > 2 * u32::from(view.mss);
+        let (cut_at, cut_with) = self.congestion.cut();
         for (from, to, fate) in self.runs(board) {
             if fate != Fate::Lost {
                 continue;
             }
-            for (start, sent) in self.overlapping(from, to).filter(|(_, sent)| sent.again) {
+            for (start, sent) in self.overlapping(from, to) {
+                let is_paid_for = match sent.again {
+                    true => sent.at <= cut_at,
+                    false => *start < cut_with,
+                };
                 ensure!(
-                    sent.at <= paid_for || is_least,
-                    "{start}..{} was sent again at {} and is deemed lost, and the window was cut at \
-                     {paid_for} to {}, ssthresh to {}",
+                    is_paid_for || sent.at <= self.excused || !wants_cut,
+                    "{start}..{}, sent at {}, again: {}, is deemed lost, and the window was cut at \
+                     {cut_at} with SND.NXT {cut_with} to {}, ssthresh to {}",
                     sent.end,
                     sent.at,
+                    sent.again,
                     view.window,
                     view.ssthresh
                 );
-            }
-            if to <= self.doubted {
-                continue;
-            }
-            for (start, sent) in self.overlapping(from, to) {
                 ensure!(
                     sent.at <= self.newest || *start < self.doubted,
                     "{from}..{to} is deemed lost, {start}..{} of it was sent at {}, and of what \

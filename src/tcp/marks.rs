@@ -6,7 +6,8 @@ use super::congestion::Controller;
 use super::tcb::{AckDue, Tcb};
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{TcpFlags, TcpSegment};
+use crate::wire::{SeqNumber, TcpFlags, TcpSegment};
+
 impl Tcb {
     /// What an acceptable segment says of the way from the peer (section 6.1.3); `ce` is
     /// whether its packet was marked. Of what is not acceptable nothing is believed
@@ -60,9 +61,9 @@ impl Tcb {
         }
     }
 
-    /// Whether the window was reduced since what is acknowledged now was sent.
-    pub(super) fn is_reduced(&self) -> bool {
-        self.ecn.reduced.is_some_and(|point| self.snd.una < point)
+    /// Whether the window was reduced since what ends with `end` was sent for the first time.
+    pub(super) fn is_reduced_for(&self, end: SeqNumber) -> bool {
+        self.ecn.reduced.is_some_and(|point| end <= point)
     }
 
     /// That was a mistake.

@@ -24,6 +24,7 @@ tests! {
     "7323-6" => out_of_order_the_last_in_order_is_echoed_and_then_what_fills_the_hole,
     "7323-7" => what_is_older_is_acknowledged_and_dropped,
     "7323-7" => a_reset_is_not_checked,
+    "7323-7" => what_is_not_believed_sets_no_clock,
     "7323-8" => what_waits_for_its_turn_is_not_checked_again,
     "7323-8" => after_24_days_anything_is_new,
     "7323-9" => the_clock_ticks_and_starts_anywhere,
@@ -300,6 +301,21 @@ fn what_is_older_is_acknowledged_and_dropped(start: Start) {
             later(value, 100)
         ));
         s.read(id, 5);
+    }
+}
+
+/// Who guesses a number in the window, and not what was sent, does not make the peer look old
+/// (RFC 5961 section 5).
+fn what_is_not_believed_sets_no_clock(start: Start) {
+    for value in VALUES {
+        let (mut s, id) = stamped(start, value);
+        let ahead = later(value, 1_000_000);
+        s.inject(&format!("P. 1:6 ack 900000 <nop,nop,ts {ahead} 0>"));
+        s.drain();
+        s.inject(&format!("P. 1:6 ack 1 <nop,nop,ts {} 0>", later(value, 1)));
+        s.drain();
+        let mut text = [0; 10];
+        assert_eq!(s.stack.recv(id, &mut text), Ok(5), "{value}");
     }
 }
 

@@ -128,12 +128,6 @@ impl Congestion {
             // Not where it is smaller for another reason, such as a long silence.
             self.owes_cwr |= view.ecn && (begun.is_some() || view.cut != last.cut);
         }
-        ensure!(
-            view.lost == 0 || !view.is_in_fast_recovery() || self.covers(una + 1),
-            "{} octets are lost from {una} on, and the window was last cut with {:?}",
-            view.lost,
-            self.cut
-        );
         self.proportion = match (begun, view.is_in_fast_recovery()) {
             (Some(Begun::Fast), _) => Some(Proportion::new(last.nxt - last.una, view.mss.into())),
             (_, true) => self.proportion,
@@ -186,9 +180,10 @@ impl Congestion {
         self.cut.is_some_and(|cut| end <= cut.point)
     }
 
-    /// When the window was last cut.
-    pub(super) fn cut_at(&self) -> Instant {
-        self.cut.map_or(Instant::ZERO, |cut| cut.at)
+    /// When the window was last cut, and with which SND.NXT.
+    pub(super) fn cut(&self) -> (Instant, i64) {
+        self.cut
+            .map_or((Instant::ZERO, 0), |cut| (cut.at, cut.point))
     }
 
     /// An acknowledgment up to `una` has told of a mark, and `view` is what came of it: unless the

@@ -45,6 +45,11 @@ impl Prr {
         self.window = self.window.saturating_sub(octets);
     }
 
+    /// The window has shrunk once more, and nothing has arrived: no more than that has room.
+    pub(in crate::tcp) fn on_reduction(&mut self, ssthresh: u32) {
+        self.window = self.window.min(ssthresh);
+    }
+
     /// Section 3: `delivered` octets have arrived. With `advances` the acknowledgment moved
     /// SND.UNA and told of no further loss: then the window may grow as in slow start
     /// (PRR-SSRB), else it conserves packets (PRR-CRB).

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use super::scoreboard::{Delivered, Scoreboard, sent_after};
+use super::scoreboard::{Delivered, Losses, Scoreboard, sent_after};
 use crate::time::Instant;
 use crate::wire::SeqNumber;
 
@@ -142,31 +142,31 @@ impl Rack {
         (min_rtt * u32::from(self.multiple) / 4).min(srtt)
     }
 
-    /// Step 5: takes for lost what should have arrived by now. Gives when the last of that was
-    /// sent that had been sent before, and when to look again for what it is too early for.
+    /// Step 5: takes for lost what should have arrived by now, and says when to look again for what
+    /// it is too early for.
     pub(in crate::tcp) fn detect(
         &self,
         now: Instant,
         board: &mut Scoreboard,
         at_once: bool,
         (min_rtt, srtt): (Duration, Duration),
-    ) -> (Option<Instant>, Option<Instant>) {
+    ) -> (Losses, Option<Instant>) {
         // What was sent once leaves in the order of its numbers: with nothing received
         // ahead of its turn there is nothing that was sent before what has arrived.
         if board.in_flight() == 0 || (board.sacked() == 0 && !self.again) {
-            return (None, None);
+            return (Losses::default(), None);
         }
         let patience = self.rtt + self.window(at_once, min_rtt, srtt);
         let latest = (self.sent_at, self.end);
         let mut look_again = None;
-        let lost_again = board.mark_overtaken(latest, |sent_at| {
+        let losses = board.mark_overtaken(latest, |sent_at| {
             let due = sent_at + patience;
             if now < due {
                 look_again = look_again.max(Some(due));
             }
             due <= now
         });
-        (lost_again, look_again)
+        (losses, look_again)
     }
 
     /// Section 6.3: the retransmission timer expired. The first octets are lost, and what

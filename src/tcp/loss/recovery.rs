@@ -100,17 +100,24 @@ impl Tcb {
         let ended = self.end_episode();
 
         let lost_before = self.flight.board.lost();
-        let (delivered, lost_again) = match self.rcv.sack_permitted {
+        let (delivered, is_worse) = match self.rcv.sack_permitted {
             true => (report.arrived.octets, self.detect_losses(now)),
-            false => (self.count_duplicates(report), false),
+            false => {
+                let delivered = self.count_duplicates(report);
+                // The next hole is where SND.UNA is.
+                let is_lost = lost_before < self.flight.board.lost();
+                (delivered, is_lost && !self.is_reduced_for(una + 1))
+            }
         };
-        self.reduce_in_recovery(now, lost_again);
+        if is_worse && self.flight.episode.is_some() {
+            self.reduce_again(now);
+        }
         let lost = self.flight.board.lost();
         // What goes out again for another reason, a smaller MTU or a window that was closed,
         // is no sign of congestion.
         let congested = lost_before < lost || (ended && lost > 0);
         if congested && self.flight.may_begin_fast_recovery(una) {
-            self.begin_fast_recovery(now, report, lost_again);
+            self.begin_fast_recovery(now, report, is_worse);
         }
         self.flight.at_once &= lost > 0;
         let (pipe, mss) = (self.flight.pipe(), u32::from(self.snd.mss));
@@ -139,50 +146,45 @@ impl Tcb {
     }
 
     /// RFC 8985 section 6.2 step 5, also when its timer fires. Whether something is lost that was sent
-    /// again since the window was last reduced: the network is worse than it seemed (RFC 5681 section
-    /// 4.3).
+    /// since the window was last reduced, again or for the first time: the network is worse than it
+    /// seemed (RFC 5681 section 4.3).
     pub(in crate::tcp) fn detect_losses(&mut self, now: Instant) -> bool {
         let times = (self.rtt.min(), self.srtt());
         let flight = &mut self.flight;
         let at_once =
             flight.episode.is_some() || flight.board.is_threshold_met(self.snd.mss.into());
-        let (lost_again, look_again) = flight.rack.detect(now, &mut flight.board, at_once, times);
+        let (losses, look_again) = flight.rack.detect(now, &mut flight.board, at_once, times);
         match look_again {
             Some(due) => self.timers.set(Timer::Reorder, due),
             None => self.timers.stop(Timer::Reorder),
         }
-        lost_again.is_some_and(|sent_at| self.flight.reduced_at <= sent_at)
-    }
-
-    /// The window shrinks once more in recovery where what is lost was sent since it last did: again,
-    /// or for the first time, where an earlier reduction had paid for the beginning.
-    fn reduce_in_recovery(&mut self, now: Instant, lost_again: bool) {
-        let is_lost = self.flight.board.lost() > 0;
-        let is_later = is_lost && self.flight.is_in_fast_recovery() && !self.is_reduced();
-        if self.flight.episode.is_some() && (lost_again || is_later) {
-            self.reduce_again(now);
-        }
+        let again = |sent_at: Instant| self.flight.reduced_at <= sent_at;
+        losses.again.is_some_and(again) || losses.end.is_some_and(|end| !self.is_reduced_for(end))
     }
 
     /// Something is lost in recovery that was sent since the window was last reduced.
     fn reduce_again(&mut self, now: Instant) {
-        if let Some(episode) = &mut self.flight.episode {
-            episode.point = self.snd.nxt;
-            if let Kind::Timeout { frto } = &mut episode.kind {
-                // It was asked about what was sent before the point.
-                *frto = Frto::Off;
-            }
-        }
         let flight = self.flight();
         self.reduce(now, flight, Cause::Loss, true);
+        let ssthresh = self.congestion.slow_start_threshold();
+        if let Some(episode) = &mut self.flight.episode {
+            episode.point = self.snd.nxt;
+            match &mut episode.kind {
+                Kind::Fast { prr, .. } => prr.on_reduction(ssthresh),
+                // It was asked about what was sent before the point.
+                Kind::Timeout { frto } => *frto = Frto::Off,
+            }
+        }
     }
 
     /// The timer of what may only have been overtaken has expired.
     pub(in crate::tcp) fn on_reorder_timeout(&mut self, now: Instant) {
         let (lost_before, window) = (self.flight.board.lost(), self.network_window());
         let is_full = window < self.flight.pipe() + u32::from(self.snd.mss);
-        let lost_again = self.detect_losses(now);
-        self.reduce_in_recovery(now, lost_again);
+        let is_worse = self.detect_losses(now);
+        if is_worse && self.flight.episode.is_some() {
+            self.reduce_again(now);
+        }
         let lost = self.flight.board.lost().saturating_sub(lost_before);
         if let Some(Episode {
             kind: Kind::Fast { prr, .. },
@@ -195,7 +197,7 @@ impl Tcb {
         match &self.flight.episode {
             None if lost_before < self.flight.board.lost() => {
                 let report = Report::of(self.flight());
-                self.begin_fast_recovery(now, &report, lost_again);
+                self.begin_fast_recovery(now, &report, is_worse);
                 if is_full {
                     self.wait_for_clock(now);
                 }
@@ -265,11 +267,11 @@ impl Tcb {
         mss
     }
 
-    fn begin_fast_recovery(&mut self, now: Instant, report: &Report, lost_again: bool) {
+    fn begin_fast_recovery(&mut self, now: Instant, report: &Report, is_worse: bool) {
         let flight = report.flight;
         // One reduction a window is enough (RFC 3168 section 6.1.2). That one was no mistake,
         // and neither is this where the network says so itself.
-        let reduces = lost_again || !self.is_reduced();
+        let reduces = is_worse || !self.is_reduced_for(self.snd.una + 1);
         if reduces {
             self.reduce(now, flight, Cause::Loss, false);
         }

@@ -62,6 +62,15 @@ pub(in crate::tcp) struct Scoreboard {
     sacked_runs: u32,
 }
 
+/// What is taken for lost at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::tcp) struct Losses {
+    /// When the last of it was sent that was sent before.
+    pub(super) again: Option<Instant>,
+    /// The number after the last of it.
+    pub(super) end: Option<SeqNumber>,
+}
+
 impl Scoreboard {
     /// No more runs than this: of segments of 1460 octets a window of 95 MB. An acknowledgment
     /// that makes us look at each takes 100 us; the send buffer of a
@@ -321,7 +330,7 @@ impl Scoreboard {
     pub(in crate::tcp) fn mark_lost(
         &mut self,
         mut is_lost: impl FnMut(SeqNumber, Instant) -> bool,
-    ) -> Option<Instant> {
+    ) -> Losses {
         self.mark(|run| {
             let in_flight = run.fate == Fate::InFlight;
             ControlFlow::Continue(in_flight && is_lost(run.end, run.sent_at))
@@ -338,7 +347,7 @@ impl Scoreboard {
         &mut self,
         latest: (Instant, SeqNumber),
         mut is_lost: impl FnMut(Instant) -> bool,
-    ) -> Option<Instant> {
+    ) -> Losses {
         self.mark(|run| {
             if sent_after(latest, (run.sent_at, run.end)) {
                 let in_flight = run.fate == Fate::InFlight;
@@ -353,9 +362,9 @@ impl Scoreboard {
     }
 
     /// Takes for lost the runs in flight of which `is_lost` says so.
-    fn mark(&mut self, mut is_lost: impl FnMut(&Run) -> ControlFlow<(), bool>) -> Option<Instant> {
+    fn mark(&mut self, mut is_lost: impl FnMut(&Run) -> ControlFlow<(), bool>) -> Losses {
         let mut start = self.base;
-        let mut again = None;
+        let mut losses = Losses::default();
         for run in &mut self.runs {
             let ControlFlow::Continue(lost) = is_lost(run) else {
                 break;
@@ -363,14 +372,15 @@ impl Scoreboard {
             if lost {
                 run.fate = Fate::Lost;
                 if run.again {
-                    again = again.max(Some(run.sent_at));
+                    losses.again = losses.again.max(Some(run.sent_at));
                 }
+                losses.end = Some(run.end);
                 self.in_flight -= run.end - start;
                 self.lost += run.end - start;
             }
             start = run.end;
         }
-        again
+        losses
     }
 
     /// Takes for lost what is in flight in runs of more than `len` octets: of segments, those

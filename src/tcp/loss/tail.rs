@@ -31,8 +31,22 @@ impl Tcb {
             None => Duration::from_secs(1),
         };
         let due = now + timeout.max(config.min_tail_probe);
-        let due = due.min(self.timers.due(Timer::Retransmit));
-        self.timers.set(Timer::TailProbe, due);
+        self.timers
+            .set(Timer::TailProbe, due.min(self.latest_probe(now)));
+    }
+
+    /// At the time of the retransmission timeout at the latest; and before, for it is there to spare us
+    /// that: on a long path two round trips are no less. Three quarters of what that waits beyond a
+    /// round trip is more than an acknowledgment takes, but of a peer that is known to take its time.
+    fn latest_probe(&self, now: Instant) -> Instant {
+        let timeout = self.timers.due(Timer::Retransmit);
+        match self.rtt.smoothed() {
+            Some((srtt, _)) if !self.flight.tail.patient => {
+                let beyond = timeout.saturating_duration_since(now + srtt);
+                timeout - beyond / 4
+            }
+            _ => timeout,
+        }
     }
 
     /// How long the peer may keep the acknowledgment of a lone segment: longer once a probe for one
