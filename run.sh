@@ -64,6 +64,8 @@ grant() {
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 program=${CARGO_TARGET_DIR:-$here/target}/release/zerotcp
+# What the program calls itself where it says how to go on.
+export ZEROTCP_PROGRAM="$0"
 
 case ${1-} in
 -h | --help | help)

@@ -43,8 +43,16 @@ use std::thread;
 
 use cases::Case;
 
+const HELP: &str = "\
+cargo bench --bench goodput -- [OPTIONS] [PART OF A CASE'S NAME]...
+
+  --quick      a fifth of the cases
+  --update     write benches/goodput.tsv and benches/goodput.svg anew
+  --threads N  how many cases to run at a time [default: one a core]";
+
 #[derive(Default)]
 struct Args {
+    help: bool,
     quick: bool,
     update: bool,
     threads: Option<usize>,
@@ -68,6 +76,7 @@ impl Args {
             match arg.as_str() {
                 // What cargo says.
                 "--bench" => {}
+                "-h" | "--help" => args.help = true,
                 "--quick" => args.quick = true,
                 "--update" => args.update = true,
                 "--threads" => {
@@ -91,6 +100,10 @@ impl Args {
 }
 
 fn bench(args: &Args) -> Result<ExitCode, String> {
+    if args.help {
+        println!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut cases = Case::all();
     cases.retain(|case| {
         let label = case.label();

@@ -1,12 +1,12 @@
 //! `zerotcp simulate`: worlds in virtual time that check themselves.
 
+mod panics;
 mod trace;
 mod workers;
 
-use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::panic;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
@@ -35,7 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "S", allow_negative_numbers = true, group = "world")]
     seed: Option<u64>,
 
-    /// Run the one siege of which FILE makes every decision: what the fuzz target `stack` has found
+    /// Run the one world in which FILE decides all that happens to one host among hostile peers: what
+    /// the fuzz target `stack` has found, or any other file
     #[arg(long, value_name = "FILE", group = "world", conflicts_with_all = ["seeds", "threads", "fail_fast"])]
     input: Option<PathBuf>,
 
@@ -54,22 +55,29 @@ pub struct Args {
 
 const HELP: &str = "\
 Examples:
-  zerotcp simulate                                  a thousand worlds, a second or so
-  zerotcp simulate --seed 1000000 --seeds 50000000  others, for a night; Ctrl-C ends it with the sum
+  zerotcp simulate                                  a thousand worlds, a few seconds
+  zerotcp simulate --seed 1000000 --seeds 50000000  others, for a night; Ctrl-C ends it with the totals
   zerotcp simulate --seed 17 --trace                one world, packet by packet
   zerotcp simulate --input crash-1f2e --trace       what `cargo fuzz run stack` has found
 
 A trace has a line for all that happens: seconds since the world began, the number of the host, then
 `out` and a packet that it sends or `in` and one that reaches it, or else a call and its result, an
 event, what becomes of the packet sent last, a change of the network. Of two hosts, 0 opens the
-connections; a host under siege is 0, and its peers have no number.";
+connections; a host among hostile peers is 0, and they have no number. At the end of a world of two
+hosts the clock is turned far ahead, so that what still waits ends; virtual time counts until the last
+packet.
+
+In the totals, octets are bytes that users have read, and of each connection between two hosts there
+are two ends. Many are broken off: users abort, and networks are bad on purpose.";
+
+/// The most that a fuzzer's input has, many times over.
+const MAX_INPUT: u64 = 16 << 20;
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.input {
-        let named = |error| Failure(format!("{}: {error}", path.display()));
-        let input = fs::read(path).map_err(named)?;
-        let name = path.display();
-        return one(args.trace, |observer| {
+        let input = read(path)?;
+        let name = path.display().to_string();
+        return one(args.trace, &name, |observer| {
             match simulation::replay(&input, observer) {
                 Ok(summary) => Ok(format!("{name}: {summary}")),
                 Err(broken) => Err(format!("{name}: {broken}")),
@@ -78,9 +86,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let first = args.seed.unwrap_or(0);
     if args.trace {
-        return one(true, |observer| match simulation::run(first, observer) {
-            Ok(summary) => Ok(format!("seed {first}: {summary}")),
-            Err(failure) => Err(failure.to_string()),
+        let name = format!("seed {first}");
+        return one(true, &name, |observer| {
+            match simulation::run(first, observer) {
+                Ok(summary) => Ok(format!("{name}: {summary}")),
+                Err(failure) => Err(failure.to_string()),
+            }
         });
     }
     let signals = Signals::install().map_err(Failure::from_display)?;
@@ -89,11 +100,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         .unwrap_or(if args.seed.is_some() { 1 } else { 1000 });
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.unwrap_or_else(cores);
-    // What panics is a failure like any other: what it says goes into the failure's line.
-    panic::set_hook(Box::new(workers::note_panic));
     let workers = Workers::new(first, seeds, args.fail_fast);
-    let outcome = workers.run(threads, &signals);
-    let _ = panic::take_hook();
+    let outcome = panics::quietly(|| workers.run(threads, &signals));
     outcome.or_else(passed_over)?;
     let stopped = signals.stop();
     Ok(ExitCode::from(match (workers.failures(), stopped) {
@@ -104,11 +112,31 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }))
 }
 
-/// One world that `run` runs, packet by packet if `traced`, and the line about it.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let named = |error| Failure(format!("{}: {error}", path.display()));
+    let mut input = Vec::new();
+    let file = File::open(path).map_err(named)?;
+    file.take(MAX_INPUT + 1)
+        .read_to_end(&mut input)
+        .map_err(named)?;
+    match input.len() as u64 <= MAX_INPUT {
+        true => Ok(input),
+        false => Err(Failure(format!(
+            "{}: longer than the {} MiB that a fuzzer's input has at most",
+            path.display(),
+            MAX_INPUT >> 20
+        ))),
+    }
+}
+
+/// The one world `name` that `run` runs, packet by packet if `traced`, and the line about it.
 fn one(
     traced: bool,
+    name: &str,
     run: impl FnOnce(&mut dyn Observer) -> Result<String, String>,
 ) -> Result<ExitCode, Failure> {
+    let run =
+        |observer: &mut dyn Observer| panics::quietly(|| panics::caught(name, || run(observer)));
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (outcome, written) = match traced {
         true => {

@@ -1,10 +1,8 @@
 //! Many worlds at a time.
 
-use std::any::Any;
-use std::cell::RefCell;
+use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +11,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use zerotcp::simulation::{self, Summary};
 
+use super::panics;
 use crate::commands::signals::Signals;
 
 /// Failures that are printed; the others are counted.
@@ -78,7 +77,7 @@ impl Workers {
                 }
                 self.name_endless(&mut named);
                 self.bar.set_position(self.done.load(Ordering::Relaxed));
-                self.bar.set_message(self.progress().to_string());
+                self.bar.set_message(self.progress());
                 if self.bar.is_hidden() && news.elapsed() > NEWS {
                     news = Instant::now();
                     let _ = writeln!(io::stderr(), "{}", self.progress());
@@ -92,11 +91,17 @@ impl Workers {
             let plural = if more == 1 { "" } else { "s" };
             self.print(format_args!("... and {more} more failure{plural}"));
         }
-        self.print(format_args!("{}", self.progress()));
+        self.print(format_args!("{}", self.totals()));
         if self.stop.load(Ordering::Relaxed) {
             let next = self.taken.load(Ordering::Relaxed).min(self.seeds);
-            let next = self.first.wrapping_add(next);
-            self.print(format_args!("stopped; what comes next: --seed {next}"));
+            let left = self.seeds - next;
+            if left > 0 {
+                let program = program();
+                let next = self.first.wrapping_add(next);
+                self.print(format_args!(
+                    "stopped; to go on: {program} simulate --seed {next} --seeds {left}"
+                ));
+            }
         }
         core::mem::replace(&mut *lock(&self.outcome), Ok(()))
     }
@@ -111,7 +116,9 @@ impl Workers {
             // Wraps by intent: all seeds are good.
             let seed = self.first.wrapping_add(number);
             lock(&self.running).push((seed, Instant::now()));
-            let outcome = simulate(seed);
+            let outcome = panics::caught(&format!("seed {seed}"), || {
+                simulation::run(seed, &mut ()).map_err(|failure| failure.to_string())
+            });
             lock(&self.running).retain(|(other, _)| *other != seed);
             match outcome {
                 Ok(summary) => *lock(&self.sum) += summary,
@@ -157,14 +164,32 @@ impl Workers {
         }
     }
 
-    fn progress(&self) -> impl fmt::Display {
+    /// How far it is, in a line that fits beside the bar.
+    fn progress(&self) -> String {
         let (done, failures) = (self.done.load(Ordering::Relaxed), self.failures());
-        let a_second = done as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
-        let (first, sum) = (self.first, *lock(&self.sum));
-        let worlds = if done == 1 { "world" } else { "worlds" };
+        let hours = lock(&self.sum).time.as_secs_f64() / 3600.0;
+        let a_second = self.pace(done);
         format!(
-            "{done} {worlds} from seed {first}, {failures} failed, {a_second:.0} a second: {sum}"
+            "{done} worlds, {failures} failed, {a_second:.0} a second, {hours:.0} virtual hours"
         )
+    }
+
+    fn totals(&self) -> String {
+        let (done, failures) = (self.done.load(Ordering::Relaxed), self.failures());
+        let (first, sum, a_second) = (self.first, *lock(&self.sum), self.pace(done));
+        let worlds = if done == 1 { "world" } else { "worlds" };
+        let what =
+            format!("{done} {worlds} from seed {first}, {failures} failed, {a_second:.0} a second");
+        match failures {
+            0 => format!("{what}: {sum}"),
+            _ if failures == done => what,
+            _ => format!("{what}; the others: {sum}"),
+        }
+    }
+
+    /// Worlds a second.
+    fn pace(&self, done: u64) -> f64 {
+        done as f64 / self.begun.elapsed().as_secs_f64().max(1e-9)
     }
 }
 
@@ -173,40 +198,16 @@ struct Again(u64);
 
 impl fmt::Display for Again {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "zerotcp simulate --seed {} --trace", self.0)
+        write!(f, "{} simulate --seed {} --trace", program(), self.0)
     }
 }
 
-thread_local! {
-    /// Where this thread has panicked.
-    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// For the line that tells of it.
-pub fn note_panic(info: &PanicHookInfo<'_>) {
-    let place = info.location().map(|place| place.to_string());
-    PLACE.with_borrow_mut(|known| *known = place.unwrap_or_default());
-}
-
-/// One world, with a panic as a failure among others.
-fn simulate(seed: u64) -> Result<Summary, String> {
-    let caught = panic::catch_unwind(AssertUnwindSafe(|| simulation::run(seed, &mut ())));
-    match caught {
-        Ok(outcome) => outcome.map_err(|failure| failure.to_string()),
-        Err(panic) => {
-            let place = PLACE.with_borrow(String::clone);
-            Err(format!(
-                "seed {seed}: panic at {place}: {}",
-                message(panic.as_ref())
-            ))
-        }
-    }
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied())
-        .unwrap_or("without a message")
+/// This program, as whoever reads that can call it: what calls it for them says so.
+fn program() -> String {
+    let called = env::var("ZEROTCP_PROGRAM")
+        .ok()
+        .or_else(|| env::args().next());
+    called.unwrap_or_else(|| "zerotcp".into())
 }
 
 /// A thread that panicked while it held the lock left what it guards whole.

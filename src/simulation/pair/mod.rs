@@ -581,7 +581,7 @@ impl Pair {
                     (*wire, *patience) = Default::default();
                 }
             }
-            observer.note(self.now, 0, format_args!("{}  connect", talk.end(0)));
+            observer.note(self.now, 0, format_args!("{}  connect", talk.quad(0)));
             let opening = if self.scenario.simultaneous { 2 } else { 1 };
             for (host, at) in self.hosts.iter_mut().enumerate().take(opening) {
                 let (local, remote) = (talk.end(host), talk.end(1 - host));
@@ -615,8 +615,8 @@ impl Pair {
                         let time = self.hosts[host].stack.now();
                         self.talks[number].patience[host].note_left(time);
                     }
-                    let end = self.talks[number].end(host);
-                    observer.note(self.now, host, format_args!("{end}  {call}"));
+                    let quad = self.talks[number].quad(host);
+                    observer.note(self.now, host, format_args!("{quad}  {call}"));
                     acted = true;
                 }
                 if acted {
@@ -663,7 +663,9 @@ impl Pair {
                         .map(|info| info.to_string())
                         .unwrap_or_default()
                 );
-                observer.note(self.now, host, format_args!("abort, for lack of an answer"));
+                let quad = talk.quad(host);
+                let what = format_args!("{quad}  abort, for lack of an answer");
+                observer.note(self.now, host, what);
                 stack.abort(id);
                 talk.users[host].left = true;
             }
