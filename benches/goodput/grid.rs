@@ -27,6 +27,9 @@ const PACKETS: u64 = 200_000;
 const ROUNDS: u32 = 25;
 const PATIENCE: u32 = 100;
 
+/// By how many draws chance is computed.
+const DRAWS: u64 = 4_000_000;
+
 /// With losses, how many: rare ones take many packets.
 const fn losses(loss: u32) -> u64 {
     match loss {
@@ -185,6 +188,13 @@ impl Cell {
         let model = self.of_packets(model::window);
         let mathis = self.of_packets(|_, loss, _| model::mathis(loss) * (1.0 - loss));
         let repaired = self.of_packets(|_, loss, _| model::repaired(loss) * (1.0 - loss));
+        let chance = match self.loss {
+            0 => 0.0,
+            _ => {
+                let (queue, round, loss) = (self.queue(), self.round(), self.loss());
+                self.link() * model::chance(self.algorithm, bdp, queue, round, loss, DRAWS)
+            }
+        };
         let mut row = Row::new(self.label());
         row.push("goodput", goodput.rate);
         row.push("predicted", model.map_or(most, |model| model.min(most)));
@@ -193,6 +203,7 @@ impl Cell {
         row.push("model", model.unwrap_or(0.0));
         row.push("mathis", mathis.unwrap_or(0.0));
         row.push("repaired", repaired.unwrap_or(0.0));
+        row.push("chance", chance);
         row.push("error", goodput.error);
         row.push("time_ms", goodput.time * 1e3);
         row.push("rto_ms", info.rto.as_secs_f64() * 1e3);

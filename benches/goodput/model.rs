@@ -7,6 +7,7 @@
 //! | [`padhye`] | W = 1 / (sqrt(2p/3) + RTO/R * 3 sqrt(3p/8) p (1 + 32 p^2)) | more losses: timeouts count |
 //! | [`cubic`] | W = (C (3+b) / (4 (1-b)))^(1/4) * (R/p)^(3/4) | rare losses or long round trips, where it is above Mathis |
 //! | [`sawtooth`] | the window's average between two cuts, in a queue that drops what comes last | no other loss |
+//! | [`chance`] | the same, cut where chance loses a packet as well | also where the link bounds the window |
 //!
 //! W is the mean window in packets, R the round-trip time in seconds, p the probability that a
 //! packet is lost.
@@ -126,6 +127,67 @@ pub fn sawtooth(algorithm: Algorithm, bdp: f64, queue: f64, rtt: f64, time: f64)
         }
     }
     carried / now
+}
+
+/// Which share of the link arrives by a window as in [`sawtooth`] that is cut wherever one of its
+/// packets is lost by chance, too: once a window, and a round trip goes into each repair. By the
+/// same `packets` draws each time.
+pub fn chance(
+    algorithm: Algorithm,
+    bdp: f64,
+    queue: f64,
+    rtt: f64,
+    loss: f64,
+    packets: u64,
+) -> f64 {
+    let beta = match algorithm {
+        Algorithm::Cubic => CUBIC_BETA,
+        _ => RENO_BETA,
+    };
+    let full = bdp + queue;
+    let mut dice = Dice(1);
+    let (mut top, mut cut) = (full, (full * beta).max(1.0));
+    let (mut window, mut friendly, mut since_cut) = (cut, cut, 0.0);
+    let (mut now, mut sent, mut arrived) = (0.0, 0, 0.0);
+    let mut repairs = false;
+    while sent < packets {
+        let flight = window.floor().max(1.0).min(full);
+        let round = rtt * (flight / bdp).max(1.0);
+        let lost = (0..flight as u64).filter(|_| dice.falls(loss)).count();
+        sent += flight as u64;
+        arrived += flight - lost as f64;
+        now += round;
+        if !core::mem::take(&mut repairs) {
+            since_cut += round;
+            window = match algorithm {
+                Algorithm::Cubic => {
+                    friendly += 3.0 * (1.0 - beta) / (1.0 + beta);
+                    curve(top, cut, since_cut).max(friendly)
+                }
+                _ => window + 1.0,
+            };
+        }
+        if lost > 0 || window > full {
+            top = window.min(full);
+            cut = (top * beta).max(1.0);
+            (window, friendly, since_cut, repairs) = (cut, cut, 0.0, true);
+        }
+    }
+    arrived / bdp * rtt / now
+}
+
+/// Numbers that are the same on every machine (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    /// True with this probability.
+    fn falls(&mut self, probability: f64) -> bool {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ (x >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 <= probability
+    }
 }
 
 /// CUBIC's curve `time` seconds after a cut from `top` to `cut` (RFC 9438 section 4.2).

@@ -224,7 +224,8 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "TIME-WAIT: Linux answers whatever is no bare ACK at RCV.NXT",
         why: "RFC 9293 3.10.7.4: the only thing that can arrive is the FIN again; of what else is \
-              in the window ours says nothing, as its text is to be ignored",
+              in the window, which begins after that, ours says nothing: text is to be ignored, \
+              and a FIN with another number is not the peer's",
         ends: false,
         applies: |case| {
             case.difference.before == State::TimeWait
