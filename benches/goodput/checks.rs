@@ -12,6 +12,8 @@
 //! - *repaired*: up to 3% what Mathis says with the time of repairs, less three standard errors: the
 //!   criterion, of which the two above are what is left without it. Where the timer had to
 //!   expire, that time is taken off, which no window tells.
+//! - *bounded*: where the link and its queue bound the window as well, so that none of these says
+//!   anything, 98% of what a window gets that both chance and the queue cut, less three standard errors.
 //! - *timeouts*: up to 3% at most ten segments of a thousand losses are sent again because the timer
 //!   has expired: what else is lost is repaired by what arrives behind it, or by a probe.
 //! - *cuts*: there are no more of them than losses.
@@ -66,7 +68,7 @@ struct Check {
     remark: fn(&Row) -> Option<String>,
 }
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     Check {
         name: "full",
         about: "95% of the link without loss, queues of one BDP and more",
@@ -79,11 +81,7 @@ const CHECKS: [Check; 9] = [
     Check {
         name: "model",
         about: "the model under random losses, less three standard errors",
-        margin: |row| {
-            let (model, room) = (row.of("model")?, row.of("room")?);
-            let applies = model > 0.0 && model * 3.0 < room * 2.0;
-            applies.then(|| Some((row.of("goodput")? + ERRORS * row.of("error")?) / model))?
-        },
+        margin: |row| is_modelled(row).then(|| Some(at_most(row)? / row.of("model")?))?,
         remark: |_| None,
     },
     Check {
@@ -92,7 +90,7 @@ const CHECKS: [Check; 9] = [
         margin: |row| {
             let (model, room) = (row.of("mathis")?, row.of("room")?);
             let applies = row.has("loss1.0%") && model * 3.0 < room * 2.0;
-            applies.then(|| Some((row.of("goodput")? + ERRORS * row.of("error")?) / model / 0.9))?
+            applies.then(|| Some(at_most(row)? / model / 0.9))?
         },
         remark: |_| None,
     },
@@ -103,8 +101,16 @@ const CHECKS: [Check; 9] = [
             let (time, timeouts) = (row.of("time_ms")?, row.of("timeout")?);
             let running = 1.0 - timeouts * row.of("rto_ms")? / time;
             let model = row.of("repaired")? * running;
-            let goodput = row.of("goodput")? + ERRORS * row.of("error")?;
-            is_random(row).then_some(goodput / model)
+            is_random(row).then_some(at_most(row)? / model)
+        },
+        remark: |_| None,
+    },
+    Check {
+        name: "bounded",
+        about: "98% of what chance and the queue leave where both bound the window",
+        margin: |row| {
+            let applies = row.of("chance")? > 0.0 && !is_modelled(row) && !is_random(row);
+            applies.then(|| Some(at_most(row)? / row.of("chance")? / 0.98))?
         },
         remark: |_| None,
     },
@@ -171,6 +177,17 @@ const CHECKS: [Check; 9] = [
         },
     },
 ];
+
+/// The goodput, and what chance may have cost it.
+fn at_most(row: &Row) -> Option<f64> {
+    Some(row.of("goodput")? + ERRORS * row.of("error")?)
+}
+
+/// Whether the model says anything: not where it is near what the link has room for.
+fn is_modelled(row: &Row) -> bool {
+    let figures = row.of("model").zip(row.of("room"));
+    figures.is_some_and(|(model, room)| model > 0.0 && model * 3.0 < room * 2.0)
+}
 
 /// Whether chance alone bounds the window, of which twice the mean has room without waiting, and
 /// repairs are mostly over before the next.

@@ -40,6 +40,11 @@ impl Rtt {
             .map(|(srtt, rttvar)| (of_nanos(srtt), of_nanos(rttvar)))
     }
 
+    /// SRTT in nanoseconds, once there has been a sample.
+    pub(super) fn srtt_nanos(&self) -> Option<u64> {
+        self.smoothed.map(|(srtt, _)| srtt)
+    }
+
     /// SRTT; zero before the first sample.
     pub(super) fn srtt(&self) -> Duration {
         Duration::from_nanos(self.smoothed.map_or(0, |(srtt, _)| srtt))

@@ -7,7 +7,7 @@ use crate::tcp::config::Config;
 use crate::tcp::output::Span;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::Timer;
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 
 impl Tcb {
     /// Section 7.2: new octets went out or were acknowledged. If nothing comes back for two
@@ -24,29 +24,31 @@ impl Tcb {
             self.timers.stop(Timer::TailProbe);
             return;
         }
+        // In nanoseconds: this is done for each acknowledgment.
         let one_segment = flight.board.in_flight() <= u32::from(self.snd.mss);
-        let timeout = match self.rtt.smoothed() {
-            Some((srtt, _)) if one_segment => srtt * 2 + self.ack_delay_of_peer(config),
-            Some((srtt, _)) => srtt * 2,
-            None => Duration::from_secs(1),
-        };
-        let due = now + timeout.max(config.min_tail_probe);
-        self.timers
-            .set(Timer::TailProbe, due.min(self.latest_probe(now)));
-    }
-
-    /// At the time of the retransmission timeout at the latest; and before, for it is there to spare us
-    /// that: on a long path two round trips are no less. Three quarters of what that waits beyond a
-    /// round trip is more than an acknowledgment takes, but of a peer that is known to take its time.
-    fn latest_probe(&self, now: Instant) -> Instant {
-        let timeout = self.timers.due(Timer::Retransmit);
-        match self.rtt.smoothed() {
-            Some((srtt, _)) if !self.flight.tail.patient => {
-                let beyond = timeout.saturating_duration_since(now + srtt);
-                timeout - beyond / 4
+        let srtt = self.rtt.srtt_nanos();
+        let timeout = match srtt {
+            Some(srtt) if one_segment => {
+                let delay = nanos(self.ack_delay_of_peer(config));
+                srtt.saturating_mul(2).saturating_add(delay)
             }
-            _ => timeout,
-        }
+            Some(srtt) => srtt.saturating_mul(2),
+            None => 1_000_000_000,
+        };
+        // By the RFC it comes with the retransmission timeout at the latest. But it is there to spare us
+        // that, and on a long path two round trips are no less: so three quarters of what that waits
+        // beyond a round trip, which is more than an acknowledgment takes, unless the peer is known to
+        // take its time.
+        let due = self.timers.due(Timer::Retransmit).as_nanos();
+        let latest = due.saturating_sub(now.as_nanos());
+        let beyond = match srtt {
+            Some(srtt) if !flight.tail.patient => latest.saturating_sub(srtt),
+            _ => 0,
+        };
+        let wait = timeout.max(nanos(config.min_tail_probe));
+        let wait = wait.min(latest - beyond / 4);
+        let due = now.as_nanos().saturating_add(wait);
+        self.timers.set(Timer::TailProbe, Instant::from_nanos(due));
     }
 
     /// How long the peer may keep the acknowledgment of a lone segment: longer once a probe for one
