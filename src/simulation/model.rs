@@ -335,6 +335,8 @@ impl Model {
         }
         let acked = ack - self.una;
         let reported = self.reported.count();
+        let whole = self.sent.iter().filter(|(_, sent)| sent.is_reported);
+        let late = reported - whole.map(|(start, sent)| sent.end - start).sum::<i64>();
         (self.measurable, self.arrived) = (false, None);
         self.acknowledge(ack);
         // RFC 9293 section 3.10.7.4, but by the acknowledgment first: the number of a
@@ -372,6 +374,7 @@ impl Model {
         let news = News {
             acked,
             arrived: acked + self.reported.count() - reported,
+            late,
             is_bare: segment.sequence_len() == 0,
         };
         self.observe(now, after, news)?;

@@ -66,9 +66,8 @@ pub(crate) struct View {
     pub(crate) backoff: u8,
     /// When the retransmission timer is due, if it runs.
     pub(crate) retransmit: Option<Instant>,
-    /// The pipe of RFC 6675, and what is deemed lost, in octets.
+    /// The pipe of RFC 6675, in octets.
     pub(crate) pipe: u32,
-    pub(crate) lost: u32,
     /// Whether both ends agree on congestion marks.
     pub(crate) ecn: bool,
     /// IRS, RCV.NXT, and the right edge of the window offered.
@@ -139,7 +138,6 @@ impl Tcb {
             retransmit: Some(self.timers.due(Timer::Retransmit))
                 .filter(|due| *due != Instant::FAR_FUTURE),
             pipe: self.flight.pipe(),
-            lost: self.flight.board.lost(),
             ecn: self.ecn.enabled(),
             irs: self.rcv.irs,
             rcv_nxt: self.rcv.nxt,

@@ -22,8 +22,9 @@ pub(super) struct Congestion {
     /// The last time that the window was cut: once in what was then in flight is enough (RFC 3168
     /// section 6.1.2).
     cut: Option<Cut>,
-    /// The peer is still to be told of that (RFC 3168 section 6.1.2).
-    owes_cwr: bool,
+    /// The peer is still to be told of that (RFC 3168 section 6.1.2). Nothing is known where that was
+    /// undone and cut again in one step, or not undone at all.
+    owes_cwr: Option<bool>,
     /// What goes out in the fast recovery that goes on.
     proportion: Option<Proportion>,
     /// What duplicate acknowledgments from a peer without SACK have told to be gone, in octets (RFC 6937
@@ -52,8 +53,10 @@ struct Cut {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct News {
     pub(super) acked: i64,
-    /// What has arrived by it that was not known to have.
+    /// What has arrived by it that was not known to have, and what of it a connection may see only
+    /// now that looks at whole segments.
     pub(super) arrived: i64,
+    pub(super) late: i64,
     /// Whether it is an acknowledgment at all, and has no text.
     pub(super) is_bare: bool,
 }
@@ -92,7 +95,7 @@ impl Congestion {
         self.check_growth(&last, view, acked)?;
         if last.spurious != view.spurious && view.cut.is_none() {
             // All of it was a mistake, and it counts for nothing.
-            self.owes_cwr = false;
+            self.owes_cwr = Some(false);
         }
         let begun = begun(&last, view);
         let smaller = view.mss < last.mss;
@@ -125,8 +128,13 @@ impl Congestion {
                 ssthresh,
                 mss: view.mss,
             });
-            // Not where it is smaller for another reason, such as a long silence.
-            self.owes_cwr |= view.ecn && (begun.is_some() || view.cut != last.cut);
+            let is_new = view.cut.is_some() && view.cut != last.cut;
+            let is_begun = begun.is_some() && view.ssthresh != last.ssthresh;
+            if view.ecn && (is_new || is_begun) {
+                self.owes_cwr = Some(true);
+            } else if begun.is_some() {
+                self.owes_cwr = None;
+            }
         }
         self.proportion = match (begun, view.is_in_fast_recovery()) {
             (Some(Begun::Fast), _) => Some(Proportion::new(last.nxt - last.una, view.mss.into())),
@@ -171,7 +179,7 @@ impl Congestion {
             (false, false) => 0,
         };
         if delivered > 0 {
-            proportion.deliver(delivered, mss);
+            proportion.deliver(delivered, news.late as u64, mss);
         }
     }
 
@@ -207,10 +215,13 @@ impl Congestion {
         let again = going.start < going.nxt;
         // Whether it still is a probe, where the window has opened, it knows best.
         let tells = going.has_text && !again && (!is_window_probe || going.cwr);
-        let owes_cwr = tells && core::mem::take(&mut self.owes_cwr);
+        let owes_cwr = match tells {
+            true => self.owes_cwr.replace(false),
+            false => Some(false),
+        };
         ensure!(
-            going.cwr == owes_cwr,
-            "{}..{} has CWR: {}, and should have: {owes_cwr}",
+            owes_cwr.is_none_or(|owes| owes == going.cwr),
+            "{}..{} has CWR: {}, and should have: {owes_cwr:?}",
             going.start,
             going.end,
             going.cwr
@@ -278,8 +289,10 @@ impl Congestion {
     fn check_growth(&mut self, last: &View, view: &View, acked: i64) -> Result<(), Broken> {
         let (before, mss) = (u64::from(last.window), u64::from(view.mss.max(last.mss)));
         self.credit = (self.credit + acked as u64).min(2 * before + acked as u64);
-        let grown = u64::from(view.window.saturating_sub(last.window));
         // A window holds a segment at least, and two after a loss (RFC 5681 section 3.1, equation 4).
+        let is_cut = view.cut.is_some() && view.cut != last.cut;
+        let least = if is_cut { 2 * mss } else { 0 };
+        let grown = u64::from(view.window).saturating_sub(before.max(least));
         let is_least = view.window == view.ssthresh && u64::from(view.window) <= 2 * mss;
         if last.spurious != view.spurious {
             return self.check_undo(last, view);
@@ -311,7 +324,8 @@ impl Congestion {
         let (window, ssthresh) = (cut.window, cut.ssthresh);
         let most = u64::from(window.max(last.window)) + self.credit;
         ensure!(
-            u64::from(view.window) <= most && view.ssthresh <= ssthresh.max(last.ssthresh),
+            u64::from(view.window) <= most
+                && view.ssthresh <= ssthresh.max(window).max(last.ssthresh),
             "what is undone brings the window from {} to {}, ssthresh from {} to {}; they were {window} \
              and {ssthresh}, and {} octets were acknowledged since it grew",
             last.window,

@@ -12,6 +12,8 @@ pub(super) struct Proportion {
     /// What may be sent before more arrives, as in slow start (PRR-SSRB), and whatever arrives.
     limit: u64,
     least: u64,
+    /// What may go out once more besides: it was too large to be under way.
+    excused: u64,
 }
 
 impl Proportion {
@@ -23,24 +25,29 @@ impl Proportion {
             sent: 0,
             limit: mss.into(),
             least: mss.into(),
+            excused: 0,
         }
     }
 
-    /// `octets` have arrived.
-    pub(super) fn deliver(&mut self, octets: u64, mss: u32) {
+    /// `octets` have arrived, and as many as `late` earlier are seen now.
+    pub(super) fn deliver(&mut self, octets: u64, late: u64, mss: u32) {
         self.delivered += octets;
         let conserved = self.delivered.saturating_sub(self.sent);
-        self.limit = self.sent + conserved.max(octets) + u64::from(mss);
+        self.limit = self.sent + conserved.max(octets + late) + u64::from(mss);
     }
 
-    /// So many of those that were sent do not count.
+    /// So many of those that were sent were not under way, and go out again whatever arrives.
     pub(super) fn excuse(&mut self, octets: u32) {
-        self.sent = self.sent.saturating_sub(octets.into());
+        self.excused += u64::from(octets);
     }
 
     /// Sends `octets`, after which `pipe` are in the network, and says whether they may go: as many
     /// as have arrived in proportion to what the window shrinks by, or below ssthresh as in slow start.
     pub(super) fn send(&mut self, octets: u32, pipe: u32, ssthresh: u32) -> bool {
+        if u64::from(octets) <= self.excused {
+            self.excused -= u64::from(octets);
+            return true;
+        }
         self.sent += u64::from(octets);
         let share = (self.delivered * u64::from(ssthresh)).div_ceil(self.flight);
         self.sent <= share.max(self.least) || (pipe <= ssthresh && self.sent <= self.limit)

@@ -85,7 +85,6 @@ impl End {
             backoff: 0,
             retransmit: None,
             pipe: 0,
-            lost: 0,
             ecn: false,
             irs: IRS,
             rcv_nxt: IRS,
@@ -156,11 +155,8 @@ impl End {
                 run.2 = fate;
             }
         }
-        let sum = |fate| {
-            let runs = self.board.iter().filter(|run| run.2 == fate);
-            runs.map(|run| run.1 - run.0).sum()
-        };
-        (self.view.pipe, self.view.lost) = (sum(Fate::InFlight), sum(Fate::Lost));
+        let in_flight = self.board.iter().filter(|run| run.2 == Fate::InFlight);
+        self.view.pipe = in_flight.map(|run| run.1 - run.0).sum();
     }
 
     /// Text goes out, one segment of it.

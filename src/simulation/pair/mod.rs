@@ -386,8 +386,8 @@ impl Pair {
                 talk.patience.iter_mut().for_each(Patience::note_lost);
             }
             if let (Some(model), Ok(packet)) = (&mut talk.models[host], TcpPacket::parse(packet)) {
-                // Or a copy does, now or much later.
-                let gets_through = !fate.is_lost() || fate.is_doubled() || self.scenario.laps;
+                // Or an old copy does much later.
+                let gets_through = fate.may_arrive() || self.scenario.laps;
                 model.note_fate(&packet.tcp, gets_through, fate.is_doubled());
             }
         }

@@ -75,6 +75,8 @@ enum Obstacle {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fate {
     obstacle: Option<Obstacle>,
+    /// Whether the lane makes copies.
+    doubles: bool,
     /// What the lane had counted before it, and after.
     before: ImpairmentCounters,
     after: ImpairmentCounters,
@@ -91,6 +93,15 @@ impl Fate {
         let count = |of: &ImpairmentCounters| of.lost + of.overflowed + of.corrupted;
         let blocked = matches!(self.obstacle, Some(Obstacle::Dark | Obstacle::TooLarge(_)));
         blocked || count(&self.before) != count(&self.after)
+    }
+
+    /// Whether it, or a copy, may arrive as it was sent.
+    pub(super) fn may_arrive(&self) -> bool {
+        let (before, after) = (&self.before, &self.after);
+        // Of two copies one may find the queue full.
+        let copies = self.doubles && before.overflowed != after.overflowed;
+        !self.is_lost()
+            || (copies && before.lost == after.lost && before.corrupted == after.corrupted)
     }
 
     /// Whether it, or a part of it, arrives twice.
@@ -193,6 +204,7 @@ impl Way {
         let obstacle = self.pass(now, from, packet, dice);
         Fate {
             obstacle,
+            doubles: self.directions[from].impairment.duplicate > 0.0,
             before,
             after: self.lanes[from].counters(),
         }

@@ -109,7 +109,7 @@ impl Flight {
         if let Some(end) = self.tail.repeated()
             && let Some((start, at)) = self.board.sent_up_to(end)
         {
-            undo.note_sent_again(at, start, end);
+            undo.note_sent_again(at, (start, end), una);
         }
         self.undo = Some(undo);
     }

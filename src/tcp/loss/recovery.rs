@@ -166,13 +166,11 @@ impl Tcb {
     fn reduce_again(&mut self, now: Instant) {
         let flight = self.flight();
         self.reduce(now, flight, Cause::Loss, true);
-        let ssthresh = self.congestion.slow_start_threshold();
         if let Some(episode) = &mut self.flight.episode {
             episode.point = self.snd.nxt;
-            match &mut episode.kind {
-                Kind::Fast { prr, .. } => prr.on_reduction(ssthresh),
+            if let Kind::Timeout { frto } = &mut episode.kind {
                 // It was asked about what was sent before the point.
-                Kind::Timeout { frto } => *frto = Frto::Off,
+                *frto = Frto::Off;
             }
         }
     }
@@ -352,6 +350,13 @@ impl Tcb {
             cause,
             in_recovery,
         });
+        if let Some(Episode {
+            kind: Kind::Fast { prr, .. },
+            ..
+        }) = &mut self.flight.episode
+        {
+            prr.on_reduction(self.congestion.slow_start_threshold());
+        }
         self.note_window_reduced();
     }
 
@@ -540,8 +545,9 @@ impl Tcb {
         if self.snd.nxt < end {
             self.flight.board.push(end, now);
         }
+        let una = self.snd.una;
         if again && let Some(undo) = self.flight.undo_of_episode() {
-            undo.note_sent_again(now, start, old);
+            undo.note_sent_again(now, (start, old), una);
         }
         let Some(episode) = &mut self.flight.episode else {
             return;

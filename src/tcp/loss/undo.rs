@@ -16,8 +16,9 @@ pub(in crate::tcp) struct Undo {
     until: Option<SeqNumber>,
     /// Whether there is anything to undo: the window was reduced because of a loss.
     restores: bool,
-    /// When the first octets were sent again: an acknowledgment of what was sent before that
-    /// shows that they had not been lost.
+    /// When octets were first sent again from SND.UNA on: an acknowledgment of what was sent before
+    /// that shows that they had not been lost. Of others it does not: a peer that has kept back the
+    /// acknowledgment of what comes before them echoes the timestamp of that (RFC 7323 section 4.3).
     first_again: Option<Instant>,
     /// Which octets were sent again.
     again: Stretches,
@@ -63,15 +64,23 @@ impl Undo {
         self.until.is_some_and(|until| until < una)
     }
 
-    pub(super) fn note_sent_again(&mut self, now: Instant, start: SeqNumber, end: SeqNumber) {
-        self.first_again.get_or_insert(now);
+    /// `start..end` is sent again, with SND.UNA `una`.
+    pub(super) fn note_sent_again(
+        &mut self,
+        now: Instant,
+        (start, end): (SeqNumber, SeqNumber),
+        una: SeqNumber,
+    ) {
+        if start == una {
+            self.first_again.get_or_insert(now);
+        }
         self.again.add(start, end);
         self.unreported = self.unreported.saturating_add(end - start);
     }
 
     /// Whether nothing was sent again yet.
     pub(super) fn is_unsent(&self) -> bool {
-        self.first_again.is_none()
+        self.again.len == 0
     }
 
     /// A D-SACK: the peer got `block` twice. Whether that was all that was sent again. What was not
@@ -278,8 +287,12 @@ mod tests {
         let mut undo = Undo::new(SeqNumber(500), true);
         let at = Instant::from_millis;
         assert!(!undo.is_refuted(|_| true), "nothing was sent again");
-        undo.note_sent_again(at(100), SeqNumber(500), SeqNumber(1500));
-        undo.note_sent_again(at(120), SeqNumber(1500), SeqNumber(2000));
+        let una = SeqNumber(500);
+        undo.note_sent_again(at(90), (SeqNumber(1500), SeqNumber(2000)), una);
+        assert!(!undo.is_refuted(|_| true), "of those nothing shows it");
+        let mut undo = Undo::new(una, true);
+        undo.note_sent_again(at(100), (una, SeqNumber(1500)), una);
+        undo.note_sent_again(at(120), (SeqNumber(1500), SeqNumber(2000)), una);
         assert!(undo.is_refuted(|sent| sent == at(100)));
         // What was sent again before the episode is not of it.
         assert!(!undo.note_duplicate(block(0, 500)));
