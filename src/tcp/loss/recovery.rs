@@ -109,7 +109,7 @@ impl Tcb {
                 (delivered, is_lost && !self.is_reduced_for(una + 1))
             }
         };
-        if is_worse && self.flight.episode.is_some() {
+        if is_worse {
             self.reduce_again(now);
         }
         let lost = self.flight.board.lost();
@@ -162,17 +162,18 @@ impl Tcb {
         losses.again.is_some_and(again) || losses.end.is_some_and(|end| !self.is_reduced_for(end))
     }
 
-    /// Something is lost in recovery that was sent since the window was last reduced.
+    /// Something is lost that was sent since the window was last reduced: in recovery it shrinks again.
     fn reduce_again(&mut self, now: Instant) {
+        let Some(episode) = &mut self.flight.episode else {
+            return;
+        };
+        episode.point = self.snd.nxt;
+        if let Kind::Timeout { frto } = &mut episode.kind {
+            // It was asked about what was sent before the point.
+            *frto = Frto::Off;
+        }
         let flight = self.flight();
         self.reduce(now, flight, Cause::Loss, true);
-        if let Some(episode) = &mut self.flight.episode {
-            episode.point = self.snd.nxt;
-            if let Kind::Timeout { frto } = &mut episode.kind {
-                // It was asked about what was sent before the point.
-                *frto = Frto::Off;
-            }
-        }
     }
 
     /// The timer of what may only have been overtaken has expired.
@@ -180,7 +181,7 @@ impl Tcb {
         let (lost_before, window) = (self.flight.board.lost(), self.network_window());
         let is_full = window < self.flight.pipe() + u32::from(self.snd.mss);
         let is_worse = self.detect_losses(now);
-        if is_worse && self.flight.episode.is_some() {
+        if is_worse {
             self.reduce_again(now);
         }
         let lost = self.flight.board.lost().saturating_sub(lost_before);
