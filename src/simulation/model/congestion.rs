@@ -88,7 +88,7 @@ impl Congestion {
     ) -> Result<(), Broken> {
         let acked = news.acked;
         let Some(last) = self.last.replace(*view) else {
-            self.crest = view.cwnd;
+            (self.crest, self.owes_cwr) = (view.cwnd, Some(false));
             return Ok(());
         };
         self.has_probed &= news.arrived == 0;
