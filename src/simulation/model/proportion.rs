@@ -44,12 +44,30 @@ impl Proportion {
     /// Sends `octets`, after which `pipe` are in the network, and says whether they may go: as many
     /// as have arrived in proportion to what the window shrinks by, or below ssthresh as in slow start.
     pub(super) fn send(&mut self, octets: u32, pipe: u32, ssthresh: u32) -> bool {
-        if u64::from(octets) <= self.excused {
-            self.excused -= u64::from(octets);
-            return true;
-        }
-        self.sent += u64::from(octets);
+        let excused = self.excused.min(octets.into());
+        self.excused -= excused;
+        self.sent += u64::from(octets) - excused;
         let share = (self.delivered * u64::from(ssthresh)).div_ceil(self.flight);
         self.sent <= share.max(self.least) || (pipe <= ssthresh && self.sent <= self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was withdrawn goes out in pieces that are not as long as it was, and the last of them takes
+    /// of what is excused what is left of it.
+    #[test]
+    fn what_is_excused_counts_by_the_octet() {
+        let mut proportion = Proportion::new(20_000, 1460);
+        assert!(proportion.send(1436, 18_000, 10_000));
+        proportion.excuse(1436);
+        for _ in 0..2 {
+            assert!(proportion.send(512, 18_000, 10_000));
+        }
+        let mut more = proportion;
+        assert!(proportion.send(412 + 24, 18_000, 10_000));
+        assert!(!more.send(412 + 25, 18_000, 10_000));
     }
 }

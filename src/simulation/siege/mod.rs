@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `host` | how the host is set up, and when its clock starts |
 //! | `peer` | what a peer knows of its connection, and checks of what it gets |
+//! | `end` | what a right one remembers |
 //! | `right` | peers that are as they should be |
 //! | `hostile` | peers that are not |
 //! | `lies` | text that must not be taken |
@@ -18,6 +19,7 @@
 //! | `checks` | what holds after each step, and how all ends |
 
 mod checks;
+mod end;
 mod host;
 mod hostile;
 mod lies;

@@ -1,6 +1,6 @@
 //! What a peer knows of its connection, and what it looks at in each segment of the host's.
 
-use super::right::End;
+use super::end::End;
 use crate::simulation::broken::{Broken, ensure};
 use crate::simulation::resets::Resets;
 use crate::simulation::text;
