@@ -281,6 +281,63 @@ fn a_window_that_closes_after_a_leap_of_the_clock_is_probed() {
     }
 }
 
+/// The round trip is ten times the longest timeout, and all that was sent again while it lasted has
+/// emptied the pacer's bucket for longer than a probe may wait.
+#[test]
+fn probes_of_a_window_leave_whatever_the_pace() {
+    let mut l = Sender::with(STAMPS, 65_535, |config| {
+        config.tcp.pacing = true;
+        config.tcp.max_rto = Duration::from_secs(1);
+    });
+    l.s.send(l.id, 1000);
+    l.sent();
+    for round in 1..=20 {
+        // Of its second transmission: the timeout was no mistake, and the round trip is as long.
+        l.pass(1000);
+        l.sent();
+        let echo = l.echo.clone();
+        for _ in 0..10 {
+            l.pass(1000);
+            l.sent();
+        }
+        l.echo = echo;
+        l.s.send(l.id, 1000);
+        l.window = if round == 20 { 0 } else { 65_535 };
+        l.ack(1 + 1000 * round);
+        l.sent();
+    }
+    assert!(
+        l.info().srtt > Some(Duration::from_secs(4)),
+        "{:?}",
+        l.info()
+    );
+    for _ in 0..3 {
+        let (after, sent) = l.wait();
+        assert!((999..=1002).contains(&after), "{after} ms: {sent:?}");
+    }
+}
+
+/// The host sleeps while a segment is under way, or its clock leaps: that was no round trip, by which
+/// segments would be paced, and the timer set, for hours.
+#[test]
+fn a_sleep_is_no_round_trip() {
+    for mode in each(&[RENO, BOTH]) {
+        let mut l = Sender::with(mode, 65_535, |config| config.tcp.pacing = true);
+        l.s.send(l.id, 1000);
+        l.expect(&["1:1001"]);
+        l.s.now += Duration::from_secs(3 * 60 * 60);
+        l.ack(1001);
+        assert_eq!(l.info().srtt, Some(Duration::from_millis(RTT)), "{mode:?}");
+        l.s.send(l.id, 20_000);
+        for _ in 0..5 {
+            l.sent();
+            l.pass(RTT);
+            l.ack(l.info_end());
+        }
+        assert_eq!(l.info().unsent, 0, "{mode:?}: {:?}", l.info());
+    }
+}
+
 #[test]
 fn a_window_that_closes_in_recovery_keeps_a_timer() {
     for mode in each(&[SACK, BOTH]) {

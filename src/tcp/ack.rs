@@ -70,7 +70,7 @@ impl Tcb {
         report.is_duplicate = may_be_duplicate && self.snd.wnd == before;
         if has_news || report.is_duplicate {
             report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
-            self.measure(now, &report, echo);
+            self.measure(now, config, &report, echo);
             self.recover(now, config, &report, echo);
         }
         if self.snd.una == ack {
@@ -92,7 +92,7 @@ impl Tcb {
             None => self.timestamps.echoed(options).round_trip(now),
         };
         if let Some(rtt) = measured {
-            self.rtt.sample(now, rtt, 1);
+            self.rtt.sample(now, config, rtt, 1);
         }
         self.rtt.begin_data();
         if self.retries > 1 {
@@ -134,7 +134,7 @@ impl Tcb {
     /// Measures the round-trip time: by what was sent once and has arrived, or else by the
     /// echoed timestamp, which tells the first transmission from the second (RFC 6298
     /// section 3, RFC 7323 section 4.1).
-    fn measure(&mut self, now: Instant, report: &Report, echo: Echo) {
+    fn measure(&mut self, now: Instant, config: &Config, report: &Report, echo: Echo) {
         let measured = match report.arrived.measurable {
             // What was received long ago is acknowledged late, with what was sent again.
             Some(sent_at) if !report.arrived.again => Some(now - sent_at),
@@ -144,8 +144,9 @@ impl Tcb {
         if let Some(rtt) = measured {
             // RFC 7323 appendix G: with many measurements a round trip each counts less.
             let expected = report.flight.div_ceil(2 * u32::from(self.snd.mss));
-            self.rtt.sample(now, rtt, expected);
-            self.flight.tail.note_measurement();
+            if self.rtt.sample(now, config, rtt, expected) {
+                self.flight.tail.note_measurement();
+            }
         }
     }
 

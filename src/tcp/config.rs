@@ -74,7 +74,8 @@ pub struct Config {
     /// in use is below.
     pub min_rto: Duration,
     /// The largest retransmission timeout, and the longest gap between window
-    /// probes. 60 s (RFC 6298 section 2.5).
+    /// probes. 60 s (RFC 6298 section 2.5). What takes longer than this and a minute is not taken
+    /// for a round trip: a host was asleep.
     pub max_rto: Duration,
     /// How long an acknowledgment may wait for company (RFC 9293 section 3.8.6.3). 40 ms; what
     /// is 500 ms or more is taken as 499 ms (MUST-40). An eighth of it where the peer has more to say, as a segment

@@ -132,7 +132,9 @@ impl Tcb {
         // With nothing in the network there is nothing to keep a distance from: what was
         // sent at a slower pace than now is no reason to wait for longer than a round trip.
         let alone = self.flight.pipe() == 0;
-        if !config.pacing || self.flight.at_once || alone || !waits {
+        // A probe of the peer's window leaves whatever the pace: its timer is slow enough.
+        let is_urgent = self.flight.at_once || self.probe;
+        if !config.pacing || is_urgent || alone || !waits {
             return false;
         }
         let due = self.pace().and_then(|pace| self.pacer.until(now, &pace));

@@ -22,6 +22,8 @@ impl Rtt {
     /// For so long a smallest time counts; then the path may have changed (RFC 8985 section
     /// 6.2 step 1). Five minutes, as Linux has it.
     const MIN_LIFETIME: Duration = Duration::from_secs(300);
+    /// The least that the largest timeout may be (section 2.5).
+    const LONGEST: Duration = Duration::from_secs(60);
 
     pub(super) const fn new() -> Rtt {
         Rtt {
@@ -56,9 +58,21 @@ impl Rtt {
     }
 
     /// Takes in a measurement of a segment that was not retransmitted (section 3,
-    /// Karn's rule), and ends the backing off. Of such measurements `expected` are made in
+    /// Karn's rule), ends the backing off, and is true. Of such measurements `expected` are made in
     /// a round trip: each counts for less then (RFC 7323 appendix G).
-    pub(super) fn sample(&mut self, now: Instant, rtt: Duration, expected: u32) {
+    ///
+    /// What is longer than any timeout measures no path: the clock has jumped, or the host was
+    /// asleep. By the mean that it would make, segments would be paced for hours.
+    pub(super) fn sample(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        rtt: Duration,
+        expected: u32,
+    ) -> bool {
+        if rtt > config.max_rto.max(Self::LONGEST) {
+            return false;
+        }
         let (rtt, expected) = (nanos(rtt), u64::from(expected.max(1)));
         self.smoothed = Some(match self.smoothed {
             // Section 2.2.
@@ -75,6 +89,7 @@ impl Rtt {
         }
         self.backoff = 0;
         self.careful = false;
+        true
     }
 
     /// The handshake is done (section 5.7): what was backed off for the SYN ends.
@@ -145,9 +160,9 @@ mod tests {
         let ms = Duration::from_millis;
         let mut rtt = Rtt::new();
         assert_eq!(rtt.rto(&config), ms(1000)); // 2.1
-        rtt.sample(Instant::ZERO, ms(400), 1); // 2.2: SRTT 400, RTTVAR 200
+        rtt.sample(Instant::ZERO, &config, ms(400), 1); // 2.2: SRTT 400, RTTVAR 200
         assert_eq!(rtt.rto(&config), ms(1200));
-        rtt.sample(Instant::ZERO, ms(800), 1); // 2.3: RTTVAR 3/4 * 200 + 1/4 * 400 = 250, SRTT 450
+        rtt.sample(Instant::ZERO, &config, ms(800), 1); // 2.3: RTTVAR 3/4 * 200 + 1/4 * 400 = 250, SRTT 450
         assert_eq!(rtt.rto(&config), ms(1450));
         rtt.back_off(); // 5.5
         assert_eq!(rtt.rto(&config), ms(2900));
@@ -156,7 +171,7 @@ mod tests {
         }
         assert_eq!(rtt.rto(&config), config.max_rto); // 2.5
         for _ in 0..100 {
-            rtt.sample(Instant::ZERO, Duration::ZERO, 1);
+            rtt.sample(Instant::ZERO, &config, Duration::ZERO, 1);
         }
         assert_eq!(rtt.rto(&config).as_millis(), 200); // 2.4
 
@@ -166,5 +181,19 @@ mod tests {
         assert_eq!(rtt.rto(&config), ms(2000)); // 5.5
         rtt.begin_data();
         assert_eq!(rtt.rto(&config), ms(3000)); // 5.7
+    }
+
+    #[test]
+    fn what_is_longer_than_any_timeout_measures_nothing() {
+        let mut config = Config::default();
+        let (s, mut rtt) = (Duration::from_secs, Rtt::new());
+        rtt.back_off();
+        assert!(!rtt.sample(Instant::ZERO, &config, s(61), 1));
+        assert_eq!((rtt.smoothed(), rtt.backoff), (None, 1));
+        config.max_rto = s(1);
+        assert!(rtt.sample(Instant::ZERO, &config, s(60), 1));
+        config.max_rto = s(240);
+        assert!(rtt.sample(Instant::ZERO, &config, s(240), 1));
+        assert!(!rtt.sample(Instant::ZERO, &config, s(241), 1));
     }
 }

@@ -71,24 +71,30 @@ impl Pacer {
     /// When the next segment may leave; `None`: now. An empty bucket is filled to the half
     /// before it is used again, so that the timer that waits for it does not fire for
     /// each segment.
-    pub(in crate::tcp) fn until(&self, now: Instant, pace: &Pace) -> Option<Instant> {
+    pub(in crate::tcp) fn until(&mut self, now: Instant, pace: &Pace) -> Option<Instant> {
         if self.full <= now {
             // Before anything is divided: the bucket is full.
             return None;
         }
+        self.limit(now, pace);
         let (ahead, burst) = (nanos(self.full - now), pace.burst());
         (ahead > burst).then(|| now + Duration::from_nanos(ahead - burst / 2))
     }
 
     /// `len` octets have left.
     pub(in crate::tcp) fn on_sent(&mut self, now: Instant, pace: &Pace, len: u32) {
-        let full = self.full.max(now) + Duration::from_nanos(pace.nanos_for(len.into()));
-        // Retransmissions and probes leave whatever the pace: a window of one segment and a
-        // long round trip would add up to minutes, in which nothing else could leave.
-        self.full = match nanos(full - now) > pace.nanos {
-            true => full.min(now + Duration::from_nanos(pace.burst().saturating_add(pace.nanos))),
-            false => full,
-        };
+        self.full = self.full.max(now) + Duration::from_nanos(pace.nanos_for(len.into()));
+        self.limit(now, pace);
+    }
+
+    /// Nothing waits for longer than a round trip. Retransmissions and probes leave whatever the
+    /// pace: a window of one segment and a long round trip would add up to minutes, in which nothing
+    /// else could leave; and what left at a pace that was slower would hold back what comes after.
+    fn limit(&mut self, now: Instant, pace: &Pace) {
+        if nanos(self.full - now) > pace.nanos {
+            let most = Duration::from_nanos(pace.burst().saturating_add(pace.nanos));
+            self.full = self.full.min(now + most);
+        }
     }
 }
 
@@ -136,6 +142,19 @@ mod tests {
             wait <= ms(7000) + Duration::from_nanos(pace.burst()),
             "{wait:?}"
         );
+    }
+
+    #[test]
+    fn a_round_trip_that_becomes_shorter_holds_nothing_back_for_the_longer_one() {
+        let slow = Pace::new(MSS, MSS, ms(7000), MSS).unwrap();
+        let (now, mut pacer) = (Instant::from_millis(5), Pacer::default());
+        for _ in 0..1000 {
+            pacer.on_sent(now, &slow, MSS);
+        }
+        let pace = Pace::new(MSS, MSS, ms(70), MSS).unwrap();
+        let at = pacer.until(now, &pace).unwrap();
+        assert!(at - now <= ms(70) + Duration::from_nanos(pace.burst()));
+        assert_eq!(pacer.until(at, &pace), None);
     }
 
     #[test]
