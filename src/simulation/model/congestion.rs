@@ -294,7 +294,8 @@ impl Congestion {
         let least = if is_cut { 2 * mss } else { 0 };
         let grown = u64::from(view.window).saturating_sub(before.max(least));
         let is_least = view.window == view.ssthresh && u64::from(view.window) <= 2 * mss;
-        if last.spurious != view.spurious {
+        // It may be cut once more in the same step.
+        if last.spurious != view.spurious && !is_least {
             return self.check_undo(last, view);
         }
         if grown == 0 || is_least || last.mss != view.mss {

@@ -172,13 +172,16 @@ impl Controller for Cubic {
             _ => self.cwnd,
         };
         self.cwnd = match event.cause {
+            // After a timeout it may hold less than the two segments of ssthresh: a loss adds none.
+            Cause::Loss if event.in_recovery => self.ssthresh.min(self.cwnd),
             Cause::Loss => self.ssthresh,
             // Section 4.6: it goes on down to one segment.
             Cause::Ecn => reduced.max(smss),
             Cause::Timeout { .. } => smss,
         };
         self.stage = Stage::Waiting;
-        self.after_timeout = matches!(event.cause, Cause::Timeout { .. });
+        self.after_timeout &= event.in_recovery;
+        self.after_timeout |= matches!(event.cause, Cause::Timeout { .. });
     }
 
     /// Section 4.9.2.

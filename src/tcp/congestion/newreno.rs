@@ -102,20 +102,21 @@ impl Controller for NewReno {
         if !again {
             self.ssthresh = half.max(2 * smss);
         }
-        let before = core::mem::replace(
-            &mut self.cwnd,
-            match event.cause {
-                Cause::Loss => self.ssthresh,
-                // It goes on down to one segment (RFC 3168 section 6.1.2).
-                Cause::Ecn => half.max(smss),
-                Cause::Timeout { .. } => smss,
-            },
-        );
+        let before = self.cwnd;
+        self.cwnd = match event.cause {
+            // After a timeout it may hold less than the two segments of ssthresh: a loss adds none.
+            Cause::Loss if event.in_recovery => self.ssthresh.min(before),
+            Cause::Loss => self.ssthresh,
+            // It goes on down to one segment (RFC 3168 section 6.1.2).
+            Cause::Ecn => half.max(smss),
+            Cause::Timeout { .. } => smss,
+        };
         // The part of a segment by which the window would have grown by now is halved with it.
         let part = u64::from(self.acked) * u64::from(self.cwnd) / u64::from(before.max(1)) / 2;
         self.acked = part.min(u64::from(self.cwnd) - 1) as u32;
         self.hystart = None;
-        self.after_timeout = matches!(event.cause, Cause::Timeout { .. });
+        self.after_timeout &= event.in_recovery;
+        self.after_timeout |= matches!(event.cause, Cause::Timeout { .. });
     }
 
     fn undo(&mut self, _: Instant) {
@@ -286,6 +287,10 @@ mod tests {
         };
         reno.on_congestion(&third);
         assert_eq!((reno.cwnd, reno.ssthresh), (1000, 5000));
+        // What is lost after that makes the window no larger, nor slow start any faster.
+        reno.on_congestion(&second);
+        assert_eq!((reno.cwnd, reno.ssthresh), (1000, 2000));
+        assert!(reno.after_timeout);
         reno.undo(Instant::ZERO);
         assert_eq!((reno.cwnd, reno.ssthresh), (40_000, MAX_WINDOW));
         reno.on_congestion(&event(Cause::Loss, 40_000));

@@ -37,9 +37,10 @@ impl Flight {
         );
         // By duplicate acknowledgments, of what is in flight (RFC 6582).
         hold!(
-            self.gone <= self.board.in_flight() && (self.gone == 0 || !sack),
+            self.duplicates.gone() <= self.board.in_flight()
+                && (self.duplicates.gone() == 0 || !sack),
             "{} octets gone of {} in flight",
-            self.gone,
+            self.duplicates.gone(),
             self.board.in_flight()
         );
         hold!(

@@ -11,6 +11,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `scoreboard` | the fate of each octet in flight: RFC 6675's scoreboard and pipe |
+//! | `duplicates` | what duplicate acknowledgments tell without SACK: RFC 6582, RFC 6937 section 3 |
 //! | `rack` | loss by time: RACK, RFC 8985 section 6 |
 //! | `tail` | probes for a lost tail: TLP, RFC 8985 section 7 |
 //! | `episode` | what goes on: an episode of recovery, a probe for the tail |
@@ -21,6 +22,7 @@
 
 #[cfg(feature = "simulation")]
 mod audit;
+mod duplicates;
 mod episode;
 mod prr;
 mod rack;
@@ -32,6 +34,7 @@ mod undo;
 
 #[cfg(feature = "simulation")]
 pub(crate) use self::audit::MAX_RUNS;
+use self::duplicates::Duplicates;
 pub(super) use self::episode::Report;
 use self::episode::{Episode, TailProbe};
 use self::prr::Prr;
@@ -59,10 +62,9 @@ pub(super) struct Flight {
     /// No fast recovery begins before this is acknowledged (RFC 6582 section 3.2 step 2 and
     /// section 4, RFC 6675 section 5.1).
     pub(super) not_before: Option<SeqNumber>,
-    /// Duplicate acknowledgments in a row from a peer without SACK.
+    /// Duplicate acknowledgments in a row from a peer without SACK, and what they have told.
     pub(super) duplicate_acks: u8,
-    /// How many octets have left the network by what those say.
-    pub(super) gone: u32,
+    duplicates: Duplicates,
     /// Something was lost of the initial window (RFC 6928 section 2).
     pub(super) lost_at_start: bool,
     /// The next retransmission goes out whatever the congestion window; only where octets
@@ -81,7 +83,7 @@ impl Flight {
             reduced_at: Instant::ZERO,
             not_before: None,
             duplicate_acks: 0,
-            gone: 0,
+            duplicates: Duplicates::default(),
             lost_at_start: false,
             at_once: false,
         }
@@ -97,9 +99,16 @@ impl Flight {
         self.episode.as_ref().is_some_and(Episode::is_fast)
     }
 
+    /// What duplicate acknowledgments have told is over.
+    fn forget_duplicates(&mut self) {
+        (self.duplicate_acks, self.duplicates) = (0, Duplicates::default());
+    }
+
     /// Octets in the network, as far as we know (RFC 6675's pipe).
     pub(super) fn pipe(&self) -> u32 {
-        self.board.in_flight().saturating_sub(self.gone)
+        self.board
+            .in_flight()
+            .saturating_sub(self.duplicates.gone())
     }
 
     /// An episode begins with SND.UNA `una`. What a probe has repeated was sent again, too: its
@@ -123,6 +132,6 @@ impl Flight {
     /// may be among it.
     pub(in crate::tcp) fn mark_larger_lost(&mut self, len: u32) {
         self.board.mark_larger_lost(len);
-        self.gone = self.gone.min(self.board.in_flight());
+        self.duplicates.limit(self.board.in_flight());
     }
 }

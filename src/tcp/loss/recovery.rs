@@ -236,34 +236,36 @@ impl Tcb {
     fn count_duplicates(&mut self, report: &Report) -> u32 {
         const THRESHOLD: u8 = 3;
 
-        let mss = u32::from(self.snd.mss);
+        let (mss, unacknowledged) = (u32::from(self.snd.mss), self.flight());
         let flight = &mut self.flight;
         let fast = flight.episode.as_ref().filter(|episode| episode.is_fast());
         let point = fast.map(|episode| episode.point);
-        if report.acked > 0 {
-            let known = flight.gone.min(report.acked.saturating_sub(mss));
-            flight.gone = point.map_or(0, |_| flight.gone - known);
+        let arrived = if report.acked > 0 {
             flight.duplicate_acks = 0;
+            let arrived = flight
+                .duplicates
+                .acknowledge(report.acked, mss, point.is_some());
             if let Some(point) = point {
                 // It goes out now (RFC 6582 section 3.2 step 3). What was sent after recovery
                 // began may be near where segments are small, and nothing is known of it.
                 flight.board.mark_first_lost(mss.min(point - self.snd.una));
                 flight.at_once = true;
             }
-            flight.gone = flight.gone.min(flight.board.in_flight());
-            return report.acked - known;
-        }
-        if !report.is_duplicate {
+            arrived
+        } else if report.is_duplicate {
+            flight.duplicate_acks = flight.duplicate_acks.saturating_add(1);
+            let in_flight = flight.board.in_flight();
+            let arrived = flight.duplicates.note(mss, in_flight, unacknowledged);
+            let is_third = flight.duplicate_acks == THRESHOLD;
+            if is_third && flight.may_begin_fast_recovery(self.snd.una) {
+                flight.board.mark_first_lost(mss);
+            }
+            arrived
+        } else {
             return 0;
-        }
-        flight.duplicate_acks = flight.duplicate_acks.saturating_add(1);
-        let most = flight.board.in_flight().saturating_sub(mss);
-        flight.gone = flight.gone.saturating_add(mss).min(most);
-        if flight.duplicate_acks == THRESHOLD && flight.may_begin_fast_recovery(self.snd.una) {
-            flight.board.mark_first_lost(mss);
-        }
-        flight.gone = flight.gone.min(flight.board.in_flight());
-        mss
+        };
+        flight.duplicates.limit(flight.board.in_flight());
+        arrived
     }
 
     fn begin_fast_recovery(&mut self, now: Instant, report: &Report, is_worse: bool) {
@@ -328,7 +330,7 @@ impl Tcb {
             },
         });
         flight.at_once = true;
-        (flight.duplicate_acks, flight.gone) = (0, 0);
+        flight.forget_duplicates();
         flight.tail.cancel();
         self.timers.stop(Timer::TailProbe);
         self.timers.stop(Timer::Reorder);
@@ -490,7 +492,7 @@ impl Tcb {
             // Duplicates that what was sent again needlessly still causes start no new one
             // (RFC 6582 section 3.2 step 2).
             self.flight.not_before = Some(episode.point);
-            (self.flight.duplicate_acks, self.flight.gone) = (0, 0);
+            self.flight.forget_duplicates();
         }
         self.flight.at_once = false;
         self.flight.rack.note_recovered();

@@ -241,6 +241,22 @@ fn rfc_9438_section_4_7_a_second_loss_below_the_plateau_releases_more() {
 }
 
 #[test]
+fn a_loss_after_a_timeout_makes_the_window_no_larger_nor_slow_start_any_faster() {
+    let mut cubic = reduced(100);
+    cubic.on_congestion(&event(Cause::Timeout { again: false }, 50 * MSS));
+    cubic.on_congestion(&CongestionEvent {
+        in_recovery: true,
+        ..event(Cause::Loss, MSS)
+    });
+    assert_eq!((cubic.window(), cubic.ssthresh), (MSS, 2 * MSS));
+    assert!(cubic.after_timeout);
+    // In the next episode it is as after any loss.
+    cubic.on_congestion(&event(Cause::Loss, MSS));
+    assert_eq!((cubic.window(), cubic.ssthresh), (2 * MSS, 2 * MSS));
+    assert!(!cubic.after_timeout);
+}
+
+#[test]
 fn rfc_9438_section_4_8_after_a_timeout_slow_start_and_then_the_curve_from_its_plateau_on() {
     let mut cubic = Cubic::new(&Start {
         hystart: true,
