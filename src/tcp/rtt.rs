@@ -22,8 +22,8 @@ impl Rtt {
     /// For so long a smallest time counts; then the path may have changed (RFC 8985 section
     /// 6.2 step 1). Five minutes, as Linux has it.
     const MIN_LIFETIME: Duration = Duration::from_secs(300);
-    /// The least that the largest timeout may be (section 2.5).
-    const LONGEST: Duration = Duration::from_secs(60);
+    /// The least that the largest timeout may be (section 2.5), in nanoseconds.
+    const LONGEST: u64 = 60_000_000_000;
 
     pub(super) const fn new() -> Rtt {
         Rtt {
@@ -70,10 +70,10 @@ impl Rtt {
         rtt: Duration,
         expected: u32,
     ) -> bool {
-        if rtt > config.max_rto.max(Self::LONGEST) {
+        let (rtt, expected) = (nanos(rtt), u64::from(expected.max(1)));
+        if rtt > Self::LONGEST && rtt > nanos(config.max_rto) {
             return false;
         }
-        let (rtt, expected) = (nanos(rtt), u64::from(expected.max(1)));
         self.smoothed = Some(match self.smoothed {
             // Section 2.2.
             None => (rtt, rtt / 2),
