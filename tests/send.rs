@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::script::Script;
 use common::sender::{BOTH, RENO, RTT, SACK, STAMPS, Sender, each, segments};
+use zerotcp::tcp::congestion::Algorithm;
 use zerotcp::tcp::{Ecn, Phase, State};
 // Timeouts.
 
@@ -335,6 +336,42 @@ fn a_sleep_is_no_round_trip() {
             l.ack(l.info_end());
         }
         assert_eq!(l.info().unsent, 0, "{mode:?}: {:?}", l.info());
+    }
+}
+
+/// CUBIC's window follows time: a host that was asleep has used none of it.
+#[test]
+fn the_window_does_not_grow_by_a_sleep() {
+    let windows = |mode, sleep| {
+        let mut l = Sender::with(mode, 65_535, |config| {
+            config.tcp.congestion = Algorithm::Cubic;
+        });
+        l.s.send(l.id, 60_000);
+        l.sent();
+        l.pass(RTT);
+        l.sack(1, "1001:10001");
+        let mut windows = vec![];
+        for round in 0..12 {
+            l.sent();
+            let end = l.info_end();
+            match round {
+                // What has come meanwhile is taken in before any timer is looked at.
+                6 => l.s.now += sleep,
+                _ => l.pass(RTT),
+            }
+            // With something in flight no silence is noticed.
+            l.ack(end - 2000);
+            l.sent();
+            l.ack(end);
+            l.s.send(l.id, 20_000);
+            windows.push(l.info().cwnd);
+        }
+        windows
+    };
+    for mode in each(&[SACK, BOTH]) {
+        let awake = windows(mode, Duration::from_millis(RTT));
+        assert!(awake[2] < awake[11], "{awake:?}");
+        assert_eq!(windows(mode, Duration::from_secs(600)), awake);
     }
 }
 

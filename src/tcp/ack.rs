@@ -70,7 +70,7 @@ impl Tcb {
         report.is_duplicate = may_be_duplicate && self.snd.wnd == before;
         if has_news || report.is_duplicate {
             report.marked = self.ecn.enabled() && segment.flags().contains(TcpFlags::ECE);
-            self.measure(now, config, &report, echo);
+            self.measure(now, config, &mut report, echo);
             self.recover(now, config, &report, echo);
         }
         if self.snd.una == ack {
@@ -134,18 +134,21 @@ impl Tcb {
     /// Measures the round-trip time: by what was sent once and has arrived, or else by the
     /// echoed timestamp, which tells the first transmission from the second (RFC 6298
     /// section 3, RFC 7323 section 4.1).
-    fn measure(&mut self, now: Instant, config: &Config, report: &Report, echo: Echo) {
-        let measured = match report.arrived.measurable {
-            // What was received long ago is acknowledged late, with what was sent again.
-            Some(sent_at) if !report.arrived.again => Some(now - sent_at),
-            _ if report.acked > 0 => echo.round_trip(now),
-            _ => None,
+    fn measure(&mut self, now: Instant, config: &Config, report: &mut Report, echo: Echo) {
+        let arrived = &report.arrived;
+        // What was received long ago is acknowledged late, with what was sent again.
+        let sent_at = arrived.measurable.filter(|_| !arrived.again);
+        let sent_once = sent_at.map(|sent_at| now - sent_at);
+        let measured = match sent_once {
+            None if report.acked > 0 => echo.round_trip(now),
+            _ => sent_once,
         };
         if let Some(rtt) = measured {
             // RFC 7323 appendix G: with many measurements a round trip each counts less.
             let expected = report.flight.div_ceil(2 * u32::from(self.snd.mss));
             if self.rtt.sample(now, config, rtt, expected) {
                 self.flight.tail.note_measurement();
+                report.rtt = sent_once;
             }
         }
     }

@@ -137,7 +137,10 @@ impl Congestion {
             }
         }
         self.proportion = match (begun, view.is_in_fast_recovery()) {
-            (Some(Begun::Fast), _) => Some(Proportion::new(last.nxt - last.una, view.mss.into())),
+            (Some(Begun::Fast), _) => {
+                let flight = last.nxt - last.una;
+                Some(Proportion::new(flight, news.late as u64, view.mss.into()))
+            }
             (_, true) => self.proportion,
             (_, false) => None,
         };

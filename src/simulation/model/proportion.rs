@@ -17,11 +17,12 @@ pub(super) struct Proportion {
 }
 
 impl Proportion {
-    /// The first retransmission waits for nothing (section 3).
-    pub(super) fn new(flight: u32, mss: u32) -> Proportion {
+    /// The first retransmission waits for nothing (section 3). Of `flight` octets `late` had arrived
+    /// before by parts of segments: to whoever looks at whole segments they arrive from now on.
+    pub(super) fn new(flight: u32, late: u64, mss: u32) -> Proportion {
         Proportion {
             flight: u64::from(flight.max(1)),
-            delivered: 0,
+            delivered: late,
             sent: 0,
             limit: mss.into(),
             least: mss.into(),
@@ -60,7 +61,7 @@ mod tests {
     /// of what is excused what is left of it.
     #[test]
     fn what_is_excused_counts_by_the_octet() {
-        let mut proportion = Proportion::new(20_000, 1460);
+        let mut proportion = Proportion::new(20_000, 0, 1460);
         assert!(proportion.send(1436, 18_000, 10_000));
         proportion.excuse(1436);
         for _ in 0..2 {

@@ -116,7 +116,7 @@ pub struct Acked {
     pub now: Instant,
     /// By how many octets SND.UNA moved.
     pub acked: u32,
-    /// The round-trip time that it measured, if it did (RFC 6298 section 3).
+    /// The round-trip time that it measured, if it did, by what was sent once (RFC 6298 section 3).
     pub rtt: Option<Duration>,
     /// The smallest round-trip time seen lately; zero before the first.
     pub min_rtt: Duration,

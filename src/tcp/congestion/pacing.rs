@@ -87,9 +87,10 @@ impl Pacer {
         self.limit(now, pace);
     }
 
-    /// Nothing waits for longer than a round trip. Retransmissions and probes leave whatever the
-    /// pace: a window of one segment and a long round trip would add up to minutes, in which nothing
-    /// else could leave; and what left at a pace that was slower would hold back what comes after.
+    /// Nothing waits for longer than a round trip and half a burst. Retransmissions and probes
+    /// leave whatever the pace: a window of one segment and a long round trip would add up to
+    /// minutes, in which nothing else could leave; and what left at a pace that was slower would
+    /// hold back what comes after.
     fn limit(&mut self, now: Instant, pace: &Pace) {
         if nanos(self.full - now) > pace.nanos {
             let most = Duration::from_nanos(pace.burst().saturating_add(pace.nanos));

@@ -1,6 +1,8 @@
 //! What goes on with what is in flight: an episode of recovery, a probe for the tail, and what
 //! an acknowledgment reports.
 
+use core::time::Duration;
+
 use super::{Arrived, Frto, Prr};
 use crate::wire::{SackBlock, SeqNumber};
 /// One episode of recovery.
@@ -36,6 +38,8 @@ pub(in crate::tcp) struct Report {
     /// Octets sent and not acknowledged before it (FlightSize).
     pub(in crate::tcp) flight: u32,
     pub(in crate::tcp) arrived: Arrived,
+    /// The round-trip time that it measured, by what was sent once and has arrived.
+    pub(in crate::tcp) rtt: Option<Duration>,
     /// Whether it has SACK blocks.
     pub(in crate::tcp) sacks: bool,
     /// A D-SACK: what arrived twice (RFC 2883).

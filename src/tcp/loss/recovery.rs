@@ -378,7 +378,7 @@ impl Tcb {
         self.congestion.on_ack(&Acked {
             now,
             acked: report.acked,
-            rtt: report.arrived.measurable.map(|sent_at| now - sent_at),
+            rtt: report.rtt,
             min_rtt: self.rtt.min(),
             srtt: self.srtt(),
             una: self.snd.una,
@@ -492,7 +492,6 @@ impl Tcb {
             // Duplicates that what was sent again needlessly still causes start no new one
             // (RFC 6582 section 3.2 step 2).
             self.flight.not_before = Some(episode.point);
-            self.flight.forget_duplicates();
         }
         self.flight.at_once = false;
         self.flight.rack.note_recovered();
